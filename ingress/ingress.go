@@ -1,0 +1,73 @@
+// Package ingress is the one way into the queue. Every door turns what it was
+// given into a [Submission]; the [Gate] checks the account, the limits and the
+// numbers, fixes the parts, and stores.
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cellpost/sms"
+)
+
+// Queue takes what the Gate has admitted.
+type Queue interface {
+	// Add stores a batch in one transaction; it is durable when Add returns.
+	// [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse it whole.
+	Add(ctx context.Context, b sms.Batch) error
+}
+
+// Refusal says no in the terms of the Clickatell interfaces, which every door
+// translates into its own.
+type Refusal struct {
+	Code int    // 1 to 999, clause 8.2 of their HTTP API specification
+	Text string // the description that goes with the code, perhaps with a detail
+}
+
+func (r *Refusal) Error() string { return fmt.Sprintf("ERR: %03d, %s", r.Code, r.Text) }
+
+// Submission is what one client asks for in one go: a text, or several, to
+// numbers.
+type Submission struct {
+	Source string // door and peer, for the history: "smtp 192.168.1.9"
+	Items  []Item
+	Params Params
+
+	// Events, where not nil, says what the client is to be told of the outcome;
+	// what it returns is stored in the same transaction as the messages.
+	Events func(Receipt) []sms.Event
+}
+
+// Item is one message of a submission.
+type Item struct {
+	To   string // as the client wrote it
+	Text string
+}
+
+// Params hold for all items of a submission. Zero values are the defaults.
+type Params struct {
+	From     string
+	ClientID string        // climsgid, up to 32 letters and digits
+	Concat   int           // parts that a text may take, 1 to 35; 0: the account's default
+	Priority int           // 1 to 3; 0: 3
+	Escalate int           // 0 to 2
+	Flash    bool          // class 0: shown at once, not kept
+	Unicode  bool          // send as UCS2 whatever the text
+	Report   bool          // ask the network for a status report
+	Delay    time.Duration // 0 to 7 days
+	Validity time.Duration // 1 minute to 7 days, from the due time; 0: 24 hours
+}
+
+// Receipt answers a submission, item by item and in order.
+type Receipt struct {
+	Submission sms.ID
+	Results    []Result
+}
+
+// Result is what became of one item: an ID, or a refusal.
+type Result struct {
+	To      string // normalised where it could be, else as written
+	ID      sms.ID
+	Refusal *Refusal
+}

@@ -1,0 +1,28 @@
+package sms
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Account is a customer: who may submit, and within which limits.
+type Account struct {
+	Name         string
+	PasswordHash string // bcrypt
+	APIID        int64
+	Credits      Credits
+	Unlimited    bool           // credits are counted, never refused
+	Networks     []netip.Prefix // it may submit from; none: from anywhere
+	ShortCodes   bool           // may send to numbers of three to six digits
+	Concat       int            // parts of a script message that says no concat; 0: 1
+	OnUnknown    string         // "resend", "hold"; empty: as the configuration says
+	Created      time.Time
+}
+
+// Errors of an account.
+var (
+	ErrNoAccount     = errors.New("no such account")
+	ErrAccountExists = errors.New("an account of this name exists")
+	ErrNoCredit      = errors.New("not enough credit")
+)

@@ -1,0 +1,51 @@
+package sms
+
+import "time"
+
+// Event is news that a customer has to be told, kept until it was.
+type Event struct {
+	ID      int64
+	Door    string // who delivers it: "mail"
+	Account string
+	Message ID     // that it is about; zero: about a submission, or an inbound message
+	To      string // where it goes, in the terms of the door
+	Subject string
+	Ref     string // what it answers: the Message-ID of a mail
+	Text    string
+	Created time.Time
+	Tries   int // deliveries that failed
+}
+
+// EventState is where the delivery of an event stands.
+type EventState string
+
+// States of the delivery of an event.
+const (
+	EventWaiting   EventState = "waiting" // to be tried, or to be tried again
+	EventDelivered EventState = "delivered"
+	EventDead      EventState = "dead" // given up; kept to be seen
+)
+
+// Undeliverable is the error of a door that will never be able to deliver.
+type Undeliverable struct{ Reason string }
+
+func (e *Undeliverable) Error() string { return "undeliverable: " + e.Reason }
+
+// Inbound is a short message from a handset (MO), as it came off the air.
+type Inbound struct {
+	ID       int64
+	SIM      string
+	Modem    string
+	TPDU     []byte // SMS-DELIVER
+	From     string // decoded for people; what decides is the TPDU
+	Text     string
+	Received time.Time
+}
+
+// Report is a status report, as it came off the air.
+type Report struct {
+	SIM      string
+	Modem    string
+	TPDU     []byte // SMS-STATUS-REPORT
+	Received time.Time
+}
