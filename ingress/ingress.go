@@ -5,7 +5,6 @@ package ingress
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"cellpost/sms"
@@ -18,19 +17,11 @@ type Queue interface {
 	Add(ctx context.Context, b sms.Batch) error
 }
 
-// Refusal says no in the terms of the Clickatell interfaces, which every door
-// translates into its own.
-type Refusal struct {
-	Code int    // 1 to 999, clause 8.2 of their HTTP API specification
-	Text string // the description that goes with the code, perhaps with a detail
-}
-
-func (r *Refusal) Error() string { return fmt.Sprintf("ERR: %03d, %s", r.Code, r.Text) }
-
 // Submission is what one client asks for in one go: a text, or several, to
 // numbers.
 type Submission struct {
 	Source string // door and peer, for the history: "smtp 192.168.1.9"
+	Note   string // what a door got past, for the history: "2 lines ignored"
 	Items  []Item
 	Params Params
 
@@ -70,4 +61,26 @@ type Result struct {
 	To      string // normalised where it could be, else as written
 	ID      sms.ID
 	Refusal *Refusal
+	Same    bool // stands for an earlier item, with the same number and text: nothing is sent for it
+}
+
+// Accepted is how many messages are going to be sent.
+func (r Receipt) Accepted() int {
+	n := 0
+	for _, res := range r.Results {
+		if res.Refusal == nil && !res.Same {
+			n++
+		}
+	}
+	return n
+}
+
+// Refusal is the first refusal of the receipt, nil when every item was accepted.
+func (r Receipt) Refusal() *Refusal {
+	for _, res := range r.Results {
+		if res.Refusal != nil {
+			return res.Refusal
+		}
+	}
+	return nil
 }

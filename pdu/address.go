@@ -1,5 +1,11 @@
 package pdu
 
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
 // TON is a type of number. 3GPP TS 23.040, 9.1.2.5.
 type TON byte
 
@@ -29,4 +35,129 @@ type Address struct {
 	TON   TON
 	NPI   NPI
 	Value string // digits and *#abc; the text when TON is alphanumeric
+}
+
+// Limits of an address.
+const (
+	maxDigits   = 20 // semi-octets
+	maxNameSize = 11 // septets of an alphanumeric address: what 20 semi-octets hold
+)
+
+// semiOctets are the characters that a semi-octet stands for; 0xF fills up.
+// 3GPP TS 23.040, 9.1.2.3.
+const semiOctets = "0123456789*#abc"
+
+const fillNibble = 0xF
+
+// String returns the address for people: "+447700900123" when it is
+// international, else its digits or its text as they stand.
+func (a Address) String() string {
+	if a.TON == TONInternational && a.Value != "" {
+		return "+" + a.Value
+	}
+	return a.Value
+}
+
+// Digits returns the number without any mark of its type, and nothing for an
+// alphanumeric address.
+func (a Address) Digits() string {
+	if a.TON == TONAlphanumeric {
+		return ""
+	}
+	return a.Value
+}
+
+// appendAddress appends an address field: its length, its type, its value. Any
+// length up to the limits will do; a TP-DA has narrower ones.
+func appendAddress(b []byte, a Address) ([]byte, error) {
+	if a.TON == TONAlphanumeric {
+		return appendName(b, a)
+	}
+	b = append(b, byte(len(a.Value)))
+	return appendNumber(b, a)
+}
+
+// appendNumber appends the type and the digits of a, two to an octet.
+func appendNumber(b []byte, a Address) ([]byte, error) {
+	if len(a.Value) > maxDigits {
+		return nil, fmt.Errorf("%d digits; an address has %d at most", len(a.Value), maxDigits)
+	}
+	typ, err := a.typeOctet()
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, typ)
+	for i := 0; i < len(a.Value); i += 2 {
+		low, high := strings.IndexByte(semiOctets, a.Value[i]), fillNibble
+		if i+1 < len(a.Value) {
+			high = strings.IndexByte(semiOctets, a.Value[i+1])
+		}
+		if low < 0 || high < 0 {
+			return nil, errors.New("a number is made of 0 to 9, *, #, a, b and c only; put its + into TON")
+		}
+		b = append(b, byte(high<<4|low))
+	}
+	return b, nil
+}
+
+// appendName appends an alphanumeric address, whose length counts the
+// semi-octets that its septets need.
+func appendName(b []byte, a Address) ([]byte, error) {
+	typ, err := a.typeOctet()
+	if err != nil {
+		return nil, err
+	}
+	septets, err := EncodeGSM7(a.Value)
+	if err != nil {
+		return nil, err
+	}
+	if len(septets) > maxNameSize {
+		return nil, fmt.Errorf("%d septets; an alphanumeric address has %d at most", len(septets), maxNameSize)
+	}
+	b = append(b, byte((len(septets)*7+3)/4), typ)
+	return appendPacked(b, septets, 0), nil
+}
+
+// typeOctet returns the second octet of an address field.
+func (a Address) typeOctet() (byte, error) {
+	if a.TON > 7 || a.NPI > 15 {
+		return 0, fmt.Errorf("TON %d, NPI %d; they have 3 and 4 bits", a.TON, a.NPI)
+	}
+	return 0x80 | byte(a.TON)<<4 | byte(a.NPI), nil
+}
+
+// address takes an address field.
+func (s *scanner) address(field string) Address {
+	at := s.pos
+	n := int(s.octet(field))
+	typ := s.octet(field)
+	value := s.take(field, (n+1)/2)
+	if s.err != nil {
+		return Address{}
+	}
+	if n > maxDigits {
+		s.warn(field, at, "%d semi-octets; an address has %d at most", n, maxDigits)
+	}
+	a := Address{TON: TON(typ >> 4 & 7), NPI: NPI(typ & 15)}
+	if a.TON == TONAlphanumeric {
+		a.Value = DecodeGSM7(unpack(value, 0, n*4/7))
+		return a
+	}
+	a.Value = decodeDigits(value, n)
+	if len(a.Value) < n {
+		s.warn(field, at, "%d fill digits inside the number", n-len(a.Value))
+	}
+	return a
+}
+
+// decodeDigits reads n semi-octets and leaves out those that only fill up.
+func decodeDigits(b []byte, n int) string {
+	digits := make([]byte, 0, n)
+	for i := range n {
+		d := b[i/2] >> (4 * (i % 2)) & 15
+		if d != fillNibble {
+			digits = append(digits, semiOctets[d])
+		}
+	}
+	return string(digits)
 }

@@ -14,6 +14,7 @@ type Account struct {
 	Credits      Credits
 	Unlimited    bool           // credits are counted, never refused
 	Networks     []netip.Prefix // it may submit from; none: from anywhere
+	Report       bool           // a status report is asked for every message
 	ShortCodes   bool           // may send to numbers of three to six digits
 	Concat       int            // parts of a script message that says no concat; 0: 1
 	OnUnknown    string         // "resend", "hold"; empty: as the configuration says

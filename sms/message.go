@@ -83,6 +83,7 @@ type Message struct {
 	To         Number
 	From       string // sender asked for; a GSM network shows the SIM's own number
 	ClientID   string // climsgid
+	OnlySIM    string // name of the SIM that From selects; empty: any that the routes allow
 	Text       string
 	Priority   int  // 1 to 3, 1 first
 	Escalate   int  // 0 to 2: how far beyond the first tier it may go
@@ -154,6 +155,12 @@ type Entry struct {
 	Event  string
 	Detail string
 }
+
+// Errors of a message.
+var (
+	ErrNoMessage = errors.New("no such message")
+	ErrTooLate   = errors.New("too late: the message is past that")
+)
 
 // Credits is an amount of prepaid credit in millionths.
 type Credits int64

@@ -2,15 +2,21 @@ package sms
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"cellpost/pdu"
 )
 
 // Rules are what the operator has set: where messages may go, how long to wait
 // for what, and what to do then. They are not changed after start.
 type Rules struct {
-	Routes        []Route       // longest prefix wins
+	Routes        []Route       // longest prefix wins; none: any SIM carries any number
 	UnknownWait   time.Duration // how long evidence about an unknown outcome is awaited
-	EscalateAfter time.Duration // how long a message of escalation level 2 waits in its tier
+	EscalateAfter time.Duration // how long a message waits for the SIMs it prefers
 	Resend        bool          // unknown outcomes are sent again, unless the account says otherwise
 }
 
@@ -22,22 +28,340 @@ type Route struct {
 }
 
 // Lane names the set of SIMs that may take a message: "44/0" is the first tier
-// of the route 44, "44/1" its first two, "sim:a" one SIM alone.
+// of the route 44, "44/1" its first two, "sim:a" one SIM alone, "any" all.
 type Lane string
 
-// Step is a decision about a message: the state that it goes to, and why.
-type Step struct {
-	State      State
-	Due        time.Time
-	Review     time.Time
-	Lane       Lane
-	Avoid      string
-	AvoidUntil time.Time
-	Duplicate  bool   // from now on the handset may show it twice
-	Refund     bool   // nothing was sent: the account gets its price back
-	Tried      bool   // the hand-over counts as a try
-	Why        string // for the timeline, in words
+const (
+	laneAny    Lane = "any"
+	lanePinned      = "sim:"
+)
+
+// SIMLane is the lane of one SIM alone.
+func SIMLane(sim string) Lane { return Lane(lanePinned + sim) }
+
+func (r Route) lane(tier int) Lane { return Lane(r.Prefix + "/" + strconv.Itoa(tier)) }
+
+// tierOf returns the first tier that holds the SIM, or -1.
+func (r Route) tierOf(sim string) int {
+	return slices.IndexFunc(r.Tiers, func(t []string) bool { return slices.Contains(t, sim) })
 }
 
 // ErrNoRoute is the refusal of a number that no route carries.
 var ErrNoRoute = errors.New("no route carries this number")
+
+// DefaultPrice is what a part costs where no route says otherwise.
+const DefaultPrice = Credit
+
+// route finds the route of a number; ok is false when there is none. Short
+// codes belong to a network, so no country's prefix carries them.
+func (r *Rules) route(to Number) (best Route, ok bool) {
+	for _, t := range r.Routes {
+		match := strings.HasPrefix(string(to), t.Prefix)
+		if to.IsShortCode() {
+			match = t.Prefix == "" || t.Prefix == string(to)
+		}
+		if match && (!ok || len(t.Prefix) > len(best.Prefix)) {
+			best, ok = t, true
+		}
+	}
+	return best, ok
+}
+
+// Price is what one part to a number costs. [ErrNoRoute] when nothing carries it.
+func (r *Rules) Price(to Number) (Credits, error) {
+	if len(r.Routes) == 0 {
+		return DefaultPrice, nil
+	}
+	t, ok := r.route(to)
+	if !ok {
+		return 0, ErrNoRoute
+	}
+	return t.Price, nil
+}
+
+// Lanes are the lanes that a SIM works in.
+func (r *Rules) Lanes(sim string) []Lane {
+	lanes := []Lane{SIMLane(sim)}
+	if len(r.Routes) == 0 {
+		return append(lanes, laneAny)
+	}
+	for _, t := range r.Routes {
+		first := t.tierOf(sim)
+		for tier := first; first >= 0 && tier < len(t.Tiers); tier++ {
+			lanes = append(lanes, t.lane(tier))
+		}
+	}
+	return lanes
+}
+
+// Rank says how well a SIM suits a lane: 0 for the first tier, then 1, 2; ok is
+// false when it does not work there.
+func (r *Rules) Rank(l Lane, sim string) (rank int, ok bool) {
+	if l == SIMLane(sim) || len(r.Routes) == 0 && l == laneAny {
+		return 0, true
+	}
+	for _, t := range r.Routes {
+		for tier := range t.Tiers {
+			if first := t.tierOf(sim); t.lane(tier) == l && first >= 0 && first <= tier {
+				return first, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Serves reports whether the rules know the lane.
+func (r *Rules) Serves(l Lane) bool {
+	if len(r.Routes) == 0 {
+		return l == laneAny || strings.HasPrefix(string(l), lanePinned)
+	}
+	return strings.HasPrefix(string(l), lanePinned) || slices.ContainsFunc(r.Routes, func(t Route) bool {
+		for tier := range t.Tiers {
+			if t.lane(tier) == l {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Admit gives a new message its state and lane. Its Due is when it may leave at
+// the earliest. [ErrNoRoute] refuses it.
+func (r *Rules) Admit(m Message, now time.Time) (Step, error) {
+	lane, err := r.firstLane(m)
+	if err != nil {
+		return Step{}, err
+	}
+	s := Step{State: Queued, Due: now, Lane: lane, Why: "for " + string(lane)}
+	if m.Due.After(now) {
+		s.State, s.Due, s.Review = Scheduled, m.Due, m.Due
+		return s, nil
+	}
+	s.Review = r.nextReview(m, s, now)
+	return s, nil
+}
+
+// firstLane is where a message begins: level 1 of escalation opens all tiers at
+// once (the first is still preferred), the others begin in the first.
+func (r *Rules) firstLane(m Message) (Lane, error) {
+	if m.OnlySIM != "" {
+		return SIMLane(m.OnlySIM), nil
+	}
+	if len(r.Routes) == 0 {
+		return laneAny, nil
+	}
+	t, ok := r.route(m.To)
+	if !ok || len(t.Tiers) == 0 {
+		return "", ErrNoRoute
+	}
+	if m.Escalate == 1 {
+		return t.lane(len(t.Tiers) - 1), nil
+	}
+	return t.lane(0), nil
+}
+
+// escalation is where a message of level 2 goes next, and when, if its lane has
+// not taken it by then; ok is false when it goes no further.
+func (r *Rules) escalation(m Message, l Lane) (next Lane, at time.Time, ok bool) {
+	t, ok := r.route(m.To)
+	if !ok || m.Escalate != 2 {
+		return "", time.Time{}, false
+	}
+	for tier := range len(t.Tiers) - 1 {
+		if t.lane(tier) == l {
+			return t.lane(tier + 1), m.Due.Add(time.Duration(tier+1) * r.EscalateAfter), true
+		}
+	}
+	return "", time.Time{}, false
+}
+
+// pinned returns the SIM by which parts of the message have left: the handset
+// joins the rest only if it comes from there.
+func pinned(m Message) (sim string, ok bool) {
+	for _, p := range m.Parts {
+		if p.State == Sent || p.State == Delivered {
+			return p.SIM, true
+		}
+	}
+	return "", false
+}
+
+// startOver says when a message that waits for the SIM of its first parts is to
+// leave by others instead; ok is false where it may not.
+func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) {
+	sim, ok := pinned(m)
+	if !ok || l != SIMLane(sim) {
+		return "", time.Time{}, false
+	}
+	lane, err := r.firstLane(m)
+	return lane, m.Due.Add(r.EscalateAfter), err == nil && lane != l
+}
+
+// nextReview is when a message that step s queues has to be looked at again.
+func (r *Rules) nextReview(m Message, s Step, now time.Time) time.Time {
+	m.Due = s.Due
+	at := m.Expires
+	sooner := func(t time.Time, ok bool) {
+		if ok && t.After(now) && t.Before(at) {
+			at = t
+		}
+	}
+	sooner(s.Due, true)
+	sooner(s.AvoidUntil, s.Avoid != "")
+	_, up, ok := r.escalation(m, s.Lane)
+	sooner(up, ok)
+	_, over, ok := r.startOver(m, s.Lane)
+	sooner(over, ok)
+	return at
+}
+
+// Review decides about a message whose Review has come.
+func (r *Rules) Review(m Message, now time.Time) Step {
+	s := Step{State: m.State, Due: m.Due, Lane: m.Lane, Avoid: m.Avoid, AvoidUntil: m.AvoidUntil, Why: m.Why}
+	switch m.State {
+	case Scheduled:
+		s.State, s.Why = Queued, "its time has come"
+		s.Review = r.nextReview(m, s, now)
+	case Queued:
+		r.reviewQueued(m, now, &s)
+	case Unknown:
+		r.reviewUnknown(m, now, &s)
+	case Sent:
+		s.Why = "no report came"
+	}
+	return s
+}
+
+func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
+	if !now.Before(m.Expires) {
+		_, begun := pinned(m)
+		s.State, s.Refund, s.Why = Expired, !begun, "validity over"
+		return
+	}
+	if !now.Before(m.AvoidUntil) {
+		s.Avoid, s.AvoidUntil = "", time.Time{}
+	}
+	if lane, at, ok := r.escalation(m, m.Lane); ok && !now.Before(at) {
+		s.Lane, s.Why = lane, fmt.Sprintf("no SIM of %s took it in %s: now for %s", m.Lane, r.EscalateAfter, lane)
+	}
+	if lane, at, ok := r.startOver(m, m.Lane); ok && !now.Before(at) {
+		s.Lane, s.StartOver = lane, true
+		s.Why = fmt.Sprintf("%s did not take the rest in %s: all parts again for %s", m.Lane, r.EscalateAfter, lane)
+	}
+	s.Review = r.nextReview(m, *s, now)
+}
+
+func (r *Rules) reviewUnknown(m Message, now time.Time, s *Step) {
+	switch {
+	case !m.Resend:
+		s.Why = "outcome unknown; kept for the operator"
+	case !now.Before(m.Expires):
+		s.Why = "outcome unknown; validity over"
+	default:
+		s.State, s.Duplicate = Queued, true
+		s.Why = "outcome unknown and no evidence came: sent again, possible duplicate"
+		if sim, ok := pinned(m); ok {
+			s.Lane, s.Avoid, s.AvoidUntil = SIMLane(sim), "", time.Time{}
+		}
+		s.Review = r.nextReview(m, *s, now)
+	}
+}
+
+// After decides what becomes of a message when a hand-over of its last open
+// part has ended. m has the outcome written into its parts; repeat says that
+// the hand-over asked the SC to reject a duplicate.
+func (r *Rules) After(m Message, sim string, o Outcome, repeat bool, now time.Time) Step {
+	switch o.Kind {
+	case Accepted:
+		return r.Progress(m, now)
+	case Ambiguous:
+		return Step{
+			State: Unknown, Due: m.Due, Review: now.Add(r.UnknownWait), Lane: m.Lane,
+			Avoid: sim, AvoidUntil: now.Add(r.UnknownWait + r.EscalateAfter), Why: o.Detail,
+		}
+	case NotSent:
+		return r.again(m, sim, now, 0, r.EscalateAfter, o.Detail)
+	default:
+		return r.refused(m, sim, o, repeat, now)
+	}
+}
+
+// Back-off of refusals that may pass, by tries so far.
+var backOff = [...]time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
+
+// How long a message waits when a SIM has lost its network, and how long it
+// keeps off that SIM. The modem leaves service by itself when the loss lasts.
+const (
+	waitRadio  = 5 * time.Second
+	avoidRadio = 15 * time.Second
+)
+
+// refused decides by the class of the cause.
+func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.Time) Step {
+	wait := backOff[min(m.Tries, len(backOff)-1)]
+	wait += wait / 4 * time.Duration(m.ID[15]) / 256 // so that many do not come back as one
+	var s Step
+	switch class := o.Cause.Class(); {
+	case class == pdu.CauseDuplicate && repeat:
+		return r.Progress(m, now)
+	case class == pdu.CausePermanent, class == pdu.CauseOtherSIM && m.Tries > 0:
+		_, begun := pinned(m)
+		return Step{State: Failed, Lane: m.Lane, Refund: !begun, Tried: true, Why: o.Detail}
+	case class == pdu.CauseRadio, class == pdu.CauseSIM:
+		return r.again(m, sim, now, waitRadio, avoidRadio, o.Detail)
+	case class == pdu.CauseFull && m.Tries == 0:
+		s = r.again(m, "", now, 0, 0, o.Detail) // the modem makes room
+	case class == pdu.CauseModem && m.Tries == 0:
+		s = r.again(m, "", now, 2*time.Second, 0, o.Detail)
+	default:
+		s = r.again(m, sim, now, wait, wait+r.EscalateAfter, o.Detail)
+	}
+	s.Tried = true
+	return s
+}
+
+// again queues a message after wait, and keeps it off a SIM for avoid, so that
+// another may take it first.
+func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Duration, why string) Step {
+	s := Step{State: Queued, Due: now.Add(wait), Lane: m.Lane, Why: why}
+	if wait == 0 && m.Due.Before(now) {
+		s.Due = m.Due // it keeps its place
+	}
+	if p, ok := pinned(m); ok {
+		s.Lane = SIMLane(p)
+	} else if sim != "" {
+		s.Avoid, s.AvoidUntil = sim, now.Add(avoid)
+	}
+	s.Review = r.nextReview(m, s, now)
+	return s
+}
+
+// reportGrace is how long after the end of validity a report is still expected.
+const reportGrace = 24 * time.Hour
+
+// Progress decides by the parts alone: what a message has become when one of
+// them was accepted, reported on, or settled late.
+func (r *Rules) Progress(m Message, now time.Time) Step {
+	s := Step{State: m.State, Due: m.Due, Lane: m.Lane}
+	count := map[State]int{}
+	for _, p := range m.Parts {
+		count[p.State]++
+	}
+	n := len(m.Parts)
+	switch {
+	case count[Failed] > 0:
+		s.State, s.Why = Failed, "the network could not deliver it"
+	case count[Delivered] == n:
+		s.State, s.Why = Delivered, "received by the handset"
+	case count[Delivered]+count[Sent] == n:
+		s.State, s.Why = Sent, "accepted by the network"
+		if m.Report {
+			s.Review = m.Expires.Add(reportGrace)
+		}
+	case count[Unknown] == 0 && m.State == Unknown:
+		return r.again(m, "", now, 0, 0, "earlier parts are settled")
+	default: // other parts are still to go: as it was
+		s.Review, s.Avoid, s.AvoidUntil, s.Why = m.Review, m.Avoid, m.AvoidUntil, m.Why
+	}
+	return s
+}

@@ -1,0 +1,53 @@
+# What scripts rely on: run, test, build, check, bench, cross.
+# Everything that is missing is installed by the script in need.sh, which says so.
+
+GO      ?= go
+TOOLS   := $(GO) tool -modfile=tools.mod
+BUILD   := $(GO) build -trimpath
+# One compiler cache and the C compiler that cgo needs for SQLite.
+export CGO_ENABLED = 1
+
+.PHONY: run test build check bench cross fuzz clean
+
+run: build
+	bin/cellpost demo
+
+build:
+	@./need.sh gcc
+	$(BUILD) -o bin/cellpost ./cmd/cellpost
+
+test:
+	@./need.sh gcc
+	$(GO) test -race -timeout 20m ./...
+
+check:
+	@./need.sh gcc
+	@test -z "$$(gofmt -l .)" || { echo "run gofmt -w on:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(TOOLS) staticcheck ./...
+	$(GO) test -run '^TestImports$$' .
+	$(GO) mod tidy -diff
+
+bench:
+	@./need.sh gcc
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./test/bench
+
+# Every fuzz target for as long as FUZZTIME says.
+FUZZTIME ?= 10s
+fuzz:
+	@./need.sh gcc
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+cross:
+	@./need.sh gcc aarch64-linux-gnu-gcc arm-linux-gnueabihf-gcc
+	GOOS=linux GOARCH=amd64 CC=gcc $(BUILD) -o dist/cellpost-linux-amd64 ./cmd/cellpost
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc $(BUILD) -o dist/cellpost-linux-arm64 ./cmd/cellpost
+	GOOS=linux GOARCH=arm GOARM=7 CC=arm-linux-gnueabihf-gcc $(BUILD) -o dist/cellpost-linux-armv7 ./cmd/cellpost
+
+clean:
+	rm -rf bin dist

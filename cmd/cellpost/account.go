@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"cellpost/ingress"
+	"cellpost/queue/sqlite"
+	"cellpost/sms"
+)
+
+// accountVerb works on the files, whether the daemon runs or not: it reads the
+// account anew for every mail.
+type accountVerb struct {
+	Add    accountAddVerb    `cmd:"" help:"Add an account."`
+	List   accountListVerb   `cmd:"" help:"List the accounts."`
+	Set    accountSetVerb    `cmd:"" help:"Change an account; what is not named stays."`
+	Remove accountRemoveVerb `cmd:"" help:"Remove an account; its messages stay."`
+	Topup  accountTopupVerb  `cmd:"" help:"Add credits to an account."`
+}
+
+type accountAddVerb struct {
+	configFlag
+	Name          string         `arg:"" help:"User name."`
+	APIID         int64          `name:"api-id" help:"The api_id that its scripts name." required:"" placeholder:"N"`
+	PasswordStdin bool           `help:"Read the password from standard input; else one is made and printed."`
+	Credits       float64        `help:"Prepaid credits." default:"10" xor:"credit"`
+	Unlimited     bool           `help:"Count credits, never refuse." xor:"credit"`
+	Network       []netip.Prefix `help:"Network it may submit from; repeat it for more. None: any." placeholder:"CIDR"`
+	Reports       bool           `help:"Ask the network for a status report of every message." default:"true" negatable:""`
+	ShortCodes    bool           `help:"May send to numbers of three to six digits."`
+	Concat        int            `help:"Parts of a text whose script says no concat, 1 to 35." default:"1"`
+}
+
+func (v accountAddVerb) Run(ctx context.Context, s streams) error {
+	if v.Concat < 1 || v.Concat > ingress.ConcatMax {
+		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
+	}
+	credits, err := toCredits(v.Credits)
+	if err != nil {
+		return err
+	}
+	password, made, err := newPassword(v.PasswordStdin, s.in)
+	if err != nil {
+		return err
+	}
+	hash, err := ingress.HashPassword(password)
+	if err != nil {
+		return err
+	}
+	err = v.withStore(func(store *sqlite.Store) error {
+		return store.AddAccount(ctx, sms.Account{
+			Name: v.Name, PasswordHash: hash, APIID: v.APIID, Credits: credits, Unlimited: v.Unlimited,
+			Networks: v.Network, Report: v.Reports, ShortCodes: v.ShortCodes, Concat: v.Concat,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if made {
+		fmt.Fprintf(s.out, "password: %s\n", password)
+	}
+	return nil
+}
+
+// newPassword reads a password, or makes one.
+func newPassword(read bool, in io.Reader) (password string, made bool, err error) {
+	if !read {
+		return rand.Text(), true, nil
+	}
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", false, fmt.Errorf("read the password: %w", err)
+	}
+	if password = strings.TrimRight(line, "\r\n"); password == "" {
+		return "", false, errors.New("no password on standard input")
+	}
+	return password, false, nil
+}
+
+// creditsMost keeps sums of credits far from the limits of their type.
+const creditsMost = 1e9
+
+func toCredits(n float64) (sms.Credits, error) {
+	if math.IsNaN(n) || n < -creditsMost || n > creditsMost {
+		return 0, fmt.Errorf("credits: a number up to %d", int64(creditsMost))
+	}
+	return sms.Credits(math.Round(n * float64(sms.Credit))), nil
+}
+
+// withStore opens the database for a change. Run by root it leaves the files to
+// the owner of the directory, for the daemon has to write to them.
+func (f configFlag) withStore(change func(*sqlite.Store) error) error {
+	c, err := loadConfig(f.Config)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	store, err := sqlite.Open(c.database(), c.rules(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	err = change(store)
+	return errors.Join(err, store.Close(), handOver(c.DataDir, c.database()))
+}
+
+// handOver gives a file made by root to the owner of its directory.
+func handOver(dir, file string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return os.Chown(file, int(owner.Uid), int(owner.Gid))
+}
+
+type accountListVerb struct {
+	configFlag
+	JSON bool `help:"Print one JSON object a line."`
+}
+
+// accountView is an account as the verbs print it.
+type accountView struct {
+	Name       string         `json:"name"`
+	APIID      int64          `json:"api_id"`
+	Credits    float64        `json:"credits"`
+	Unlimited  bool           `json:"unlimited"`
+	Networks   []netip.Prefix `json:"networks,omitempty"`
+	Reports    bool           `json:"reports"`
+	ShortCodes bool           `json:"short_codes"`
+	Concat     int            `json:"concat"`
+	OnUnknown  string         `json:"on_unknown,omitempty"`
+}
+
+func (v accountListVerb) Run(ctx context.Context, s streams) error {
+	var views []accountView
+	err := v.withStore(func(store *sqlite.Store) error {
+		accounts, err := store.Accounts(ctx)
+		for _, a := range accounts {
+			views = append(views, accountView{
+				Name: a.Name, APIID: a.APIID, Credits: float64(a.Credits) / float64(sms.Credit), Unlimited: a.Unlimited,
+				Networks: a.Networks, Reports: a.Report, ShortCodes: a.ShortCodes, Concat: max(a.Concat, 1), OnUnknown: a.OnUnknown,
+			})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		enc := json.NewEncoder(s.out)
+		for _, a := range views {
+			if err := enc.Encode(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tAPI_ID\tCREDITS\tNETWORKS")
+	for _, a := range views {
+		credits := strconv.FormatFloat(a.Credits, 'f', -1, 64)
+		if a.Unlimited {
+			credits = "unlimited"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%v\n", a.Name, a.APIID, credits, a.Networks)
+	}
+	return w.Flush()
+}
+
+type accountSetVerb struct {
+	configFlag
+	Name          string         `arg:"" help:"User name."`
+	APIID         *int64         `name:"api-id" help:"The api_id that its scripts name." placeholder:"N"`
+	PasswordStdin bool           `help:"Read a new password from standard input."`
+	Unlimited     *bool          `help:"Count credits, never refuse." negatable:""`
+	Network       []netip.Prefix `help:"Networks it may submit from, in place of those it has." placeholder:"CIDR"`
+	AnyNetwork    bool           `help:"It may submit from anywhere."`
+	Reports       *bool          `help:"Ask the network for a status report of every message." negatable:""`
+	ShortCodes    *bool          `help:"May send to numbers of three to six digits." negatable:""`
+	Concat        *int           `help:"Parts of a text whose script says no concat, 1 to 35."`
+	OnUnknown     *string        `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
+}
+
+func (v accountSetVerb) Run(ctx context.Context, s streams) error {
+	if v.Concat != nil && (*v.Concat < 1 || *v.Concat > ingress.ConcatMax) {
+		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
+	}
+	var hash string
+	if v.PasswordStdin {
+		password, _, err := newPassword(true, s.in)
+		if err != nil {
+			return err
+		}
+		if hash, err = ingress.HashPassword(password); err != nil {
+			return err
+		}
+	}
+	return v.withStore(func(store *sqlite.Store) error {
+		return store.SetAccount(ctx, v.Name, func(a *sms.Account) {
+			if hash != "" {
+				a.PasswordHash = hash
+			}
+			if v.AnyNetwork || len(v.Network) > 0 {
+				a.Networks = v.Network
+			}
+			set(&a.APIID, v.APIID)
+			set(&a.Unlimited, v.Unlimited)
+			set(&a.Report, v.Reports)
+			set(&a.ShortCodes, v.ShortCodes)
+			set(&a.Concat, v.Concat)
+			set(&a.OnUnknown, v.OnUnknown)
+		})
+	})
+}
+
+// set changes a field where a new value was given.
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+type accountRemoveVerb struct {
+	configFlag
+	Name string `arg:"" help:"User name."`
+}
+
+func (v accountRemoveVerb) Run(ctx context.Context) error {
+	return v.withStore(func(store *sqlite.Store) error { return store.RemoveAccount(ctx, v.Name) })
+}
+
+type accountTopupVerb struct {
+	configFlag
+	Name    string  `arg:"" help:"User name."`
+	Credits float64 `arg:"" help:"Credits to add; a negative number takes away."`
+}
+
+func (v accountTopupVerb) Run(ctx context.Context) error {
+	credits, err := toCredits(v.Credits)
+	if err != nil {
+		return err
+	}
+	return v.withStore(func(store *sqlite.Store) error { return store.TopUp(ctx, v.Name, credits) })
+}

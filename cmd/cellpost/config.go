@@ -1,0 +1,322 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"cellpost/modem"
+	"cellpost/sms"
+)
+
+// config is the configuration file. What it leaves out is as in defaults.
+type config struct {
+	DataDir       string       `toml:"data_dir"`       // the database and the control socket
+	CountryPrefix string       `toml:"country_prefix"` // for national numbers ("44"); empty: they are refused
+	SMTP          []smtpConfig `toml:"smtp"`           // one per listener
+	MailOut       mailConfig   `toml:"mail_out"`
+	Modem         []modemEntry `toml:"modem"`
+	Route         []routeEntry `toml:"route"` // longest prefix wins; none: every SIM in one tier
+	Send          sendConfig   `toml:"send"`
+}
+
+// smtpConfig is a listener for mail.
+type smtpConfig struct {
+	Listen      string         `toml:"listen"` // host:port
+	TLS         string         `toml:"tls"`    // off, starttls or implicit
+	Cert        string         `toml:"cert"`   // PEM files; without them a certificate is made
+	Key         string         `toml:"key"`
+	RequireAuth bool           `toml:"require_auth"` // mail only after AUTH
+	Networks    []netip.Prefix `toml:"networks"`     // clients; none: loopback only
+	Domains     []string       `toml:"domains"`      // of recipients; "*" or none: any
+}
+
+// mailConfig says how mail leaves.
+type mailConfig struct {
+	Smarthost string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
+	From      string `toml:"from"`
+}
+
+// modemEntry is one modem.
+type modemEntry struct {
+	Name    string `toml:"name"`
+	Device  string `toml:"device"`  // path of its serial device
+	Profile string `toml:"profile"` // auto
+	PIN     string `toml:"pin"`
+	MSISDN  string `toml:"msisdn"` // the SIM's own number, when the SIM does not tell
+	SIM     string `toml:"sim"`    // its name in routes; default: the modem's
+}
+
+// routeEntry says which SIMs carry the numbers with a prefix.
+type routeEntry struct {
+	Prefix string     `toml:"prefix"`
+	Tiers  [][]string `toml:"tiers"`
+	Price  *float64   `toml:"price"` // credits per part; default 1
+}
+
+// sendConfig has the deadlines of a hand-over and what follows them.
+type sendConfig struct {
+	PromptTimeout duration `toml:"prompt_timeout"` // AT+CMGS to the prompt
+	ResultTimeout duration `toml:"result_timeout"` // Ctrl-Z to the final result
+	UnknownWait   duration `toml:"unknown_wait"`   // how long evidence is awaited before on_unknown
+	EscalateAfter duration `toml:"escalate_after"`
+	OnUnknown     string   `toml:"on_unknown"` // resend or hold
+}
+
+// duration is written as "10s" or "1m30s".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil || v <= 0 {
+		return fmt.Errorf("%q is no duration: write 10s, 1m30s or 500ms", text)
+	}
+	*d = duration(v)
+	return nil
+}
+
+func (d duration) String() string { return time.Duration(d).String() }
+
+func defaults() config {
+	return config{
+		DataDir: "/var/lib/cellpost",
+		MailOut: mailConfig{From: "sms@cellpost.local"},
+		Send: sendConfig{
+			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
+			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
+		},
+	}
+}
+
+// configError is a fault of a configuration file.
+type configError struct {
+	file string
+	line int // from 1; 0: of the file as a whole
+	text string
+}
+
+func (e *configError) Error() string {
+	if e.line == 0 {
+		return fmt.Sprintf("%s: %s", e.file, e.text)
+	}
+	return fmt.Sprintf("%s:%d: %s", e.file, e.line, e.text)
+}
+
+// loadConfig reads a configuration file and checks all of it.
+func loadConfig(file string) (config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return config{}, fmt.Errorf("%w (name the file with --config)", err)
+	}
+	c := defaults()
+	dec := toml.NewDecoder(strings.NewReader(string(text)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return config{}, tomlError(file, err)
+	}
+	if err := c.check(source{file, strings.Split(string(text), "\n")}); err != nil {
+		return config{}, err
+	}
+	return c, nil
+}
+
+// laterKeys are keys of the documented file that this release does not have.
+var laterKeys = []string{"http", "ftp", "smpp", "modems", "imei", "usb"}
+
+// tomlError finds the line and the words for what the decoder did not like.
+func tomlError(file string, err error) error {
+	if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
+		key := e.Errors[0].Key()
+		line, _ := e.Errors[0].Position()
+		hint := "see the README for the keys there are"
+		if slices.Contains(laterKeys, key[0]) || slices.Contains(laterKeys, key[len(key)-1]) {
+			hint = "this release does not have it yet: remove the line"
+		}
+		return &configError{file, line, fmt.Sprintf("unknown key %s (%s)", strings.Join(key, "."), hint)}
+	}
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := e.Position()
+		return &configError{file, line, strings.TrimPrefix(e.Error(), "toml: ")}
+	}
+	return &configError{file, 0, err.Error()}
+}
+
+// source finds the line of a key again, for faults that are not of syntax.
+type source struct {
+	file  string
+	lines []string
+}
+
+// at returns an error for a key in the n-th (from 0) table of a name; in the
+// top level when the name is empty.
+func (s source) at(table string, n int, key, format string, args ...any) error {
+	current, seen, heading := "", -1, 0
+	for i, line := range s.lines {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			if current = strings.Trim(line, "[] "); current == table {
+				seen++
+				heading = i + 1
+			}
+			if current == table && seen == n && key == "" {
+				break
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(name) == key && current == table && (table == "" || seen == n) {
+			heading = i + 1
+			break
+		}
+		if seen > n {
+			break
+		}
+	}
+	return &configError{s.file, heading, fmt.Sprintf(format, args...)}
+}
+
+// check looks at what the decoder cannot know.
+func (c *config) check(s source) error {
+	if c.DataDir == "" {
+		return s.at("", 0, "data_dir", "data_dir is empty: name a directory that cellpost may write to")
+	}
+	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
+		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
+	}
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkRoutes, c.checkRest} {
+		if err := check(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) checkSMTP(s source) error {
+	for i := range c.SMTP {
+		l := &c.SMTP[i]
+		if l.TLS == "" {
+			l.TLS = "off"
+		}
+		if len(l.Networks) == 0 {
+			l.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+		}
+		if _, _, err := net.SplitHostPort(l.Listen); err != nil {
+			return s.at("smtp", i, "listen", "listen %q: write host:port, like 127.0.0.1:2525", l.Listen)
+		}
+		if !slices.Contains([]string{"off", "starttls", "implicit"}, l.TLS) {
+			return s.at("smtp", i, "tls", "tls %q: off, starttls or implicit", l.TLS)
+		}
+		if (l.Cert == "") != (l.Key == "") {
+			return s.at("smtp", i, "cert", "cert and key go together: name both files, or neither")
+		}
+	}
+	return nil
+}
+
+func (c *config) checkModems(s source) error {
+	seen := map[string]int{}
+	for i := range c.Modem {
+		m := &c.Modem[i]
+		if m.SIM == "" {
+			m.SIM = m.Name
+		}
+		switch first, twice := seen[m.Name]; {
+		case m.Name == "":
+			return s.at("modem", i, "", "this modem has no name")
+		case twice:
+			return s.at("modem", i, "name", "name %q is taken by modem number %d", m.Name, first+1)
+		case m.Device == "":
+			return s.at("modem", i, "", "modem %s has no device: write the path of its serial device", m.Name)
+		case m.Profile != "" && m.Profile != "auto":
+			return s.at("modem", i, "profile", "profile %q: this release knows auto alone", m.Profile)
+		case strings.Trim(m.MSISDN, "0123456789") != "":
+			return s.at("modem", i, "msisdn", "msisdn %q: digits only, international", m.MSISDN)
+		case strings.Trim(m.PIN, "0123456789") != "" || len(m.PIN) > 8:
+			return s.at("modem", i, "pin", "pin: four to eight digits")
+		}
+		seen[m.Name] = i
+	}
+	return nil
+}
+
+func (c *config) checkRoutes(s source) error {
+	sims := map[string]bool{}
+	for _, m := range c.Modem {
+		sims[m.SIM] = true
+	}
+	seen := map[string]bool{}
+	for i, r := range c.Route {
+		switch {
+		case strings.Trim(r.Prefix, "0123456789") != "":
+			return s.at("route", i, "prefix", "prefix %q: digits only, without + or 00", r.Prefix)
+		case seen[r.Prefix]:
+			return s.at("route", i, "prefix", "prefix %q has a route already", r.Prefix)
+		case len(r.Tiers) == 0:
+			return s.at("route", i, "", "this route has no tiers: write tiers = [[\"sim\"]]")
+		case r.Price != nil && (*r.Price < 0 || *r.Price > 1e6):
+			return s.at("route", i, "price", "price: 0 to 1000000 credits")
+		}
+		seen[r.Prefix] = true
+		for _, sim := range slices.Concat(r.Tiers...) {
+			if !sims[sim] {
+				return s.at("route", i, "tiers", "no modem has a SIM named %q", sim)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *config) checkRest(s source) error {
+	if c.Send.OnUnknown != "resend" && c.Send.OnUnknown != "hold" {
+		return s.at("send", 0, "on_unknown", "on_unknown %q: resend or hold", c.Send.OnUnknown)
+	}
+	if h := c.MailOut.Smarthost; h != "" {
+		if _, _, err := net.SplitHostPort(h); err != nil {
+			return s.at("mail_out", 0, "smarthost", "smarthost %q: write host:port, like 127.0.0.1:25", h)
+		}
+	}
+	if !strings.Contains(c.MailOut.From, "@") {
+		return s.at("mail_out", 0, "from", "from %q: write a mail address", c.MailOut.From)
+	}
+	return nil
+}
+
+// database is the path of the queue's file.
+func (c config) database() string { return filepath.Join(c.DataDir, "cellpost.db") }
+
+// controlSocket is where the operator's verbs find the daemon.
+func (c config) controlSocket() string { return filepath.Join(c.DataDir, "control.sock") }
+
+// rules are the decisions that the configuration makes.
+func (c config) rules() *sms.Rules {
+	r := &sms.Rules{
+		UnknownWait:   time.Duration(c.Send.UnknownWait),
+		EscalateAfter: time.Duration(c.Send.EscalateAfter),
+		Resend:        c.Send.OnUnknown == "resend",
+	}
+	for _, e := range c.Route {
+		price := sms.DefaultPrice
+		if e.Price != nil {
+			price = sms.Credits(*e.Price*float64(sms.Credit) + 0.5)
+		}
+		r.Routes = append(r.Routes, sms.Route{Prefix: e.Prefix, Tiers: e.Tiers, Price: price})
+	}
+	return r
+}
+
+// modem is what package modem has to know of an entry.
+func (c config) modem(e modemEntry) modem.Config {
+	return modem.Config{
+		Name: e.Name, Device: e.Device, PIN: e.PIN, MSISDN: e.MSISDN, SIM: e.SIM,
+		PromptTimeout: time.Duration(c.Send.PromptTimeout),
+		ResultTimeout: time.Duration(c.Send.ResultTimeout),
+	}
+}

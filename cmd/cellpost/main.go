@@ -1,0 +1,99 @@
+// Cellpost is an SMS gateway: mail in, short messages out, over GSM modems on
+// the same board.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// verbs is the command line. Each verb has a file of its own.
+type verbs struct {
+	Serve   serveVerb   `cmd:"" help:"Run the gateway in the foreground."`
+	Demo    demoVerb    `cmd:"" help:"Run a gateway with simulated modems, to try it without hardware."`
+	Check   checkVerb   `cmd:"" help:"Validate a configuration."`
+	Account accountVerb `cmd:"" help:"Add, list, change and remove accounts."`
+	Send    sendVerb    `cmd:"" help:"Send a message through the running gateway."`
+	Queue   queueVerb   `cmd:"" help:"See and cancel messages."`
+	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
+	Modem   modemVerb   `cmd:"" help:"See the modems."`
+	Version versionVerb `cmd:"" help:"Print the version."`
+}
+
+// streams are where a verb reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	// The first signal asks for an orderly end, the second ends at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run carries out one verb and returns the exit status: 0, 1 for a failure, 2
+// for a command line that makes no sense.
+func run(ctx context.Context, args []string, s streams) int {
+	var v verbs
+	exit := -1
+	parser, err := kong.New(&v, kong.Name("cellpost"),
+		kong.Description("An SMS gateway on your own SIM cards. Try: cellpost demo"),
+		kong.UsageOnError(), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exit = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+	if err != nil {
+		fmt.Fprintln(s.err, "cellpost:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // help was asked for
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintln(s.err, "cellpost:", err)
+		return 2
+	}
+	if err := parsed.Run(); err != nil {
+		if !errors.Is(err, context.Canceled) {
+			fmt.Fprintln(s.err, "cellpost:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+type versionVerb struct{}
+
+func (versionVerb) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "cellpost", version())
+	return err
+}
+
+// release is set by the build of a release.
+var release string
+
+// version names the build: the release, else the commit it was made from.
+func version() string {
+	if release != "" {
+		return release
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "commit " + s.Value
+		}
+	}
+	return info.Main.Version
+}

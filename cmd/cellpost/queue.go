@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"cellpost/ingress/httpd"
+	"cellpost/queue"
+	"cellpost/queue/sqlite"
+	"cellpost/sms"
+)
+
+type queueVerb struct {
+	List   queueListVerb   `cmd:"" help:"List messages, newest first."`
+	Show   queueShowVerb   `cmd:"" help:"Show one message with its timeline."`
+	Cancel queueCancelVerb `cmd:"" help:"Stop a message that has not left."`
+}
+
+// clock is how times are shown: local, with the zone.
+const clock = "2006-01-02 15:04:05.000 MST"
+
+type queueListVerb struct {
+	configFlag
+	Limit   int    `help:"How many." default:"50"`
+	State   string `help:"Only these." enum:",queued,scheduled,held,sending,sent,delivered,unknown,failed,expired,cancelled" default:""`
+	Account string `help:"Only of this account."`
+	JSON    bool   `help:"Print one JSON object a line."`
+}
+
+func (v queueListVerb) Run(ctx context.Context, s streams) error {
+	c, err := loadConfig(v.Config)
+	if err != nil {
+		return err
+	}
+	messages, err := v.messages(ctx, c)
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printLines(s.out, messages)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tCREATED\tTO\tACCOUNT\tSTATE\tPARTS\tWHY")
+	for _, m := range messages {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, m.Created.Local().Format(time.DateTime+" MST"), m.To, m.Account, state(m), len(m.Parts), m.Why)
+	}
+	return w.Flush()
+}
+
+// messages asks the daemon, or reads the files when there is none.
+func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message, error) {
+	var views []httpd.Message
+	q := url.Values{"limit": {strconv.Itoa(v.Limit)}, "state": {v.State}, "account": {v.Account}}
+	err := c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &views)
+	if !errors.Is(err, errNoDaemon) {
+		return views, err
+	}
+	store, err := sqlite.OpenReader(c.database())
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	messages, err := store.List(ctx, queue.Filter{State: sms.State(v.State), Account: v.Account, Limit: v.Limit})
+	for _, m := range messages {
+		views = append(views, httpd.View(m, nil))
+	}
+	return views, err
+}
+
+func state(m httpd.Message) string {
+	if m.Duplicate {
+		return string(m.State) + " (possible duplicate)"
+	}
+	return string(m.State)
+}
+
+// printLines prints one JSON object a line.
+func printLines[T any](w io.Writer, values []T) error {
+	enc := json.NewEncoder(w)
+	for _, v := range values {
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type queueShowVerb struct {
+	configFlag
+	ID   string `arg:"" help:"32 hexadecimal digits."`
+	JSON bool   `help:"Print it as JSON."`
+}
+
+func (v queueShowVerb) Run(ctx context.Context, s streams) error {
+	c, err := loadConfig(v.Config)
+	if err != nil {
+		return err
+	}
+	m, err := v.message(ctx, c)
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printLines(s.out, []httpd.Message{m})
+	}
+	printMessage(s.out, m)
+	return nil
+}
+
+// message asks the daemon, or reads the files when there is none.
+func (v queueShowVerb) message(ctx context.Context, c config) (httpd.Message, error) {
+	id, err := sms.ParseID(v.ID)
+	if err != nil {
+		return httpd.Message{}, err
+	}
+	var view httpd.Message
+	err = c.call(ctx, http.MethodGet, "/v1/messages/"+id.String(), nil, &view)
+	if !errors.Is(err, errNoDaemon) {
+		return view, err
+	}
+	store, err := sqlite.OpenReader(c.database())
+	if err != nil {
+		return view, err
+	}
+	defer store.Close()
+	m, timeline, err := store.Show(ctx, id)
+	if err != nil {
+		return view, err
+	}
+	return httpd.View(m, timeline), nil
+}
+
+func printMessage(w io.Writer, m httpd.Message) {
+	fmt.Fprintf(w, "%s to %s, account %s, queue %d\nstate %s, status %s\n", m.ID, m.To, m.Account, m.Queue, state(m), m.Status)
+	fmt.Fprintf(w, "text %q\n\n", m.Text)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range m.Timeline {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", e.At.Local().Format(clock), e.Event, e.Detail)
+	}
+	t.Flush()
+}
+
+type queueCancelVerb struct {
+	configFlag
+	ID string `arg:"" help:"32 hexadecimal digits."`
+}
+
+func (v queueCancelVerb) Run(ctx context.Context, s streams) error {
+	c, err := loadConfig(v.Config)
+	if err != nil {
+		return err
+	}
+	id, err := sms.ParseID(v.ID)
+	if err != nil {
+		return err
+	}
+	var m httpd.Message
+	if err := c.call(ctx, http.MethodPost, "/v1/messages/"+id.String()+"/cancel", nil, &m); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s %s\n", m.ID, m.State)
+	return nil
+}
+
+type inboxVerb struct {
+	configFlag
+	Limit int  `help:"How many." default:"50"`
+	JSON  bool `help:"Print one JSON object a line."`
+}
+
+func (v inboxVerb) Run(ctx context.Context, s streams) error {
+	c, err := loadConfig(v.Config)
+	if err != nil {
+		return err
+	}
+	var in []httpd.Inbound
+	if err := c.call(ctx, http.MethodGet, "/v1/inbox?limit="+strconv.Itoa(v.Limit), nil, &in); err != nil {
+		return err
+	}
+	if v.JSON {
+		return printLines(s.out, in)
+	}
+	for _, m := range in {
+		fmt.Fprintf(s.out, "%s from %s by %s: %q\n", m.Received.Local().Format(clock), m.From, m.SIM, m.Text)
+	}
+	return nil
+}

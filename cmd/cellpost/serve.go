@@ -1,0 +1,281 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+
+	"cellpost/ingress"
+	"cellpost/ingress/smtpd"
+	"cellpost/modem"
+	"cellpost/queue"
+	"cellpost/queue/sqlite"
+	"cellpost/systemd"
+)
+
+type configFlag struct {
+	Config string `help:"Configuration file." required:"" placeholder:"FILE"`
+}
+
+type serveVerb struct {
+	configFlag
+	LogLevel slog.Level `help:"debug, info, warn or error." default:"info"`
+}
+
+func (v serveVerb) Run(ctx context.Context, s streams) error {
+	c, err := loadConfig(v.Config)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: v.LogLevel}))
+	return (&daemon{config: c, log: log}).run(ctx)
+}
+
+// daemon is the gateway at work.
+type daemon struct {
+	config config
+	log    *slog.Logger
+	ready  func() // called when every door listens; may be nil
+
+	store  *sqlite.Store
+	queue  *queue.Queue
+	gate   *ingress.Gate
+	modems []*modem.Modem
+}
+
+// run starts what there is in order, and stops it in reverse. A part that
+// ends by itself ends the rest: the supervisor starts all anew.
+func (d *daemon) run(ctx context.Context) (err error) {
+	d.logConfig()
+	// The store is first and last: everything else writes to it until its end.
+	if err := os.MkdirAll(d.config.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	rules := d.config.rules()
+	if d.store, err = sqlite.Open(d.config.database(), rules, d.log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.store.Close()) }()
+	if err := d.operatorAccount(ctx); err != nil {
+		return err
+	}
+	store := start(ctx, d.store.Run)
+	defer store.stop()
+
+	doors := map[string]queue.Notifier{}
+	if d.config.MailOut.Smarthost != "" {
+		doors["mail"] = &smtpd.Mailer{Smarthost: d.config.MailOut.Smarthost, From: d.config.MailOut.From}
+	}
+	d.queue = queue.New(d.store, rules, doors, d.log)
+	// What was on the air when the last process ended is unknown before the
+	// first new hand-over.
+	if err := d.queue.Recover(ctx); err != nil {
+		return err
+	}
+	clerk := start(ctx, d.queue.Run)
+	defer clerk.stop()
+
+	modems := start(ctx, d.runModems())
+	defer modems.stop()
+
+	d.gate = &ingress.Gate{
+		Queue: d.queue, Accounts: d.store.Account, Rules: rules,
+		CountryPrefix: d.config.CountryPrefix, Senders: d.senders(), Log: d.log,
+	}
+	open, err := d.openDoors()
+	if err != nil {
+		return err
+	}
+	in := start(ctx, func(ctx context.Context) error { return together(ctx, open) })
+	defer in.stop()
+
+	d.announce()
+	dog := start(ctx, d.feedWatchdog)
+	defer dog.stop()
+
+	select {
+	case <-ctx.Done():
+		d.log.Info("stopping")
+		return systemd.Stopping()
+	case err = <-store.ended:
+	case err = <-clerk.ended:
+	case err = <-modems.ended:
+	case err = <-in.ended:
+	}
+	return fmt.Errorf("a part of the gateway ended: %w", err)
+}
+
+// part is something that runs until it is stopped.
+type part struct {
+	stop  func()     // ends it and waits
+	ended chan error // holds the result of one that ended by itself
+}
+
+// start runs f in the background. It does not end with ctx, but when it is
+// stopped: what was started first has to end last.
+func start(ctx context.Context, f func(context.Context) error) part {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	p := part{ended: make(chan error, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.ended <- f(ctx)
+	}()
+	p.stop = func() {
+		cancel()
+		<-done
+	}
+	return p
+}
+
+// announce says that every door listens.
+func (d *daemon) announce() {
+	d.log.Info("ready", "version", version())
+	if err := systemd.Ready(); err != nil {
+		d.log.Warn("tell systemd", "err", err)
+	}
+	if d.ready != nil {
+		d.ready()
+	}
+}
+
+// feedWatchdog shows systemd that the store writes and the clerk comes round.
+func (d *daemon) feedWatchdog(ctx context.Context) error {
+	err := systemd.Watchdog(ctx, d.log,
+		systemd.Check{Name: "store", Turn: d.store.Turn},
+		systemd.Check{Name: "queue", Turn: d.queue.Turn})
+	if err != nil {
+		d.log.Error("watchdog", "err", err)
+	}
+	return nil
+}
+
+// logConfig prints what is in force, without secrets.
+func (d *daemon) logConfig() {
+	c := d.config
+	d.log.Info("configuration", "data_dir", c.DataDir, "country_prefix", c.CountryPrefix, "smarthost", c.MailOut.Smarthost,
+		"routes", len(c.Route), "prompt_timeout", c.Send.PromptTimeout, "result_timeout", c.Send.ResultTimeout,
+		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown)
+	for _, l := range c.SMTP {
+		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
+	}
+	for _, m := range c.Modem {
+		d.log.Info("configuration", "modem", m.Name, "device", m.Device, "sim", m.SIM, "pin", m.PIN != "")
+	}
+}
+
+// senders maps the numbers of the SIMs to their names.
+func (d *daemon) senders() map[string]string {
+	s := map[string]string{}
+	for _, m := range d.config.Modem {
+		if m.MSISDN != "" {
+			s[m.MSISDN] = m.SIM
+		}
+	}
+	return s
+}
+
+// runModems makes the modems; what it returns keeps them in service.
+func (d *daemon) runModems() func(context.Context) error {
+	for _, e := range d.config.Modem {
+		serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
+		d.modems = append(d.modems, modem.New(d.config.modem(e), d.queue, serve, d.log))
+	}
+	return func(ctx context.Context) error {
+		var wg sync.WaitGroup
+		for _, m := range d.modems {
+			wg.Go(func() {
+				if err := m.Run(ctx); err != nil {
+					d.log.Error("modem given up", "modem", m.Facts().Name, "err", err)
+				}
+			})
+		}
+		<-ctx.Done() // without a modem the gateway still takes messages
+		wg.Wait()
+		return nil
+	}
+}
+
+// openDoors listens on every door; what it returns serves them.
+func (d *daemon) openDoors() (serve []func(context.Context) error, err error) {
+	var listeners []net.Listener
+	defer func() {
+		if err != nil {
+			for _, l := range listeners {
+				l.Close()
+			}
+		}
+	}()
+	for _, c := range d.config.SMTP {
+		door, err := d.mailDoor(c)
+		if err != nil {
+			return nil, err
+		}
+		l, err := net.Listen("tcp", c.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("smtp door: %w", err)
+		}
+		d.log.Info("listening", "door", "smtp", "address", l.Addr().String())
+		listeners = append(listeners, l)
+		serve = append(serve, func(ctx context.Context) error { return door.Serve(ctx, l) })
+	}
+	l, err := listenControl(d.config.controlSocket())
+	if err != nil {
+		return nil, err
+	}
+	return append(serve, func(ctx context.Context) error { return d.serveControl(ctx, l) }), nil
+}
+
+// together runs all until ctx ends; the first that breaks ends the rest.
+func together(ctx context.Context, all []func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, f := range all {
+		wg.Go(func() {
+			errs[i] = f(ctx)
+			cancel()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (d *daemon) mailDoor(c smtpConfig) (*smtpd.Server, error) {
+	s := &smtpd.Server{
+		Gate: d.gate, Implicit: c.TLS == "implicit", RequireAuth: c.RequireAuth,
+		Networks: c.Networks, Domains: c.Domains, Log: d.log,
+	}
+	s.Hostname, _ = os.Hostname()
+	if c.TLS == "off" {
+		return s, nil
+	}
+	var cert tls.Certificate
+	var err error
+	if c.Cert != "" {
+		cert, err = tls.LoadX509KeyPair(c.Cert, c.Key)
+	} else {
+		cert, err = smtpd.SelfSigned(d.config.DataDir, hosts(c.Listen, s.Hostname))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("certificate for %s: %w", c.Listen, err)
+	}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	return s, nil
+}
+
+// hosts are the names that a made certificate is for.
+func hosts(listen, hostname string) []string {
+	names := []string{hostname, "localhost"}
+	if host, _, _ := net.SplitHostPort(listen); strings.Trim(host, "[]:.0") != "" {
+		names = append(names, host)
+	}
+	return names
+}

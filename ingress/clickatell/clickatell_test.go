@@ -1,0 +1,233 @@
+package clickatell
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"cellpost/ingress"
+	"cellpost/sms"
+)
+
+// seed is the example of the page that the product was ordered from.
+const seed = "user:xxxxx\npassword:xxxxx\napi_id:xxxxx\nto: 448311234567\nreply:youremail@yourdomain.com\ntext:Meet me at home\n"
+
+// head is what every script has.
+const head = "user:u\npassword:p\napi_id:1\nto:1\n"
+
+func TestParse(t *testing.T) {
+	who := ingress.Credentials{User: "u", Password: "p", APIID: "1"}
+	tests := []struct {
+		name string
+		body string
+		want Script
+	}{
+		{"seed", seed, Script{
+			Credentials: ingress.Credentials{User: "xxxxx", Password: "xxxxx", APIID: "xxxxx"},
+			To:          []string{"448311234567"}, Reply: []string{"youremail@yourdomain.com"}, Text: "Meet me at home",
+		}},
+		{"keys in any case, blanks around the colon", "User : u\n\tPASSWORD:\tp \n Api_ID:1\nTo:1\nText: x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"first colon", head + "text:see http://a/b: c", Script{Credentials: who, To: []string{"1"}, Text: "see http://a/b: c"}},
+		{"password with a colon", "user:u\npassword:a:b\napi_id:1\nto:1\ntext:x", Script{
+			Credentials: ingress.Credentials{User: "u", Password: "a:b", APIID: "1"}, To: []string{"1"}, Text: "x",
+		}},
+		{"byte order mark", "\ufeff" + head + "text:x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"text before, many numbers", "text:x\nuser:u\npassword:p\napi_id:1\nto:1\nto:2, 3,,4 \n\nto:\n", Script{Credentials: who, To: []string{"1", "2", "3", "4"}, Text: "x"}},
+		{"text loses one blank, and none at its end", head + "text:  two \ntext:\ttab", Script{Credentials: who, To: []string{"1"}, Text: " two \r\ntab"}},
+		{"empty line in the text", head + "text:a\ntext:\ntext:b", Script{Credentials: who, To: []string{"1"}, Text: "a\r\n\r\nb"}},
+		{"CR", strings.ReplaceAll(head, "\n", "\r") + "text:a\rtext:b\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb"}},
+		{"LF CR", strings.ReplaceAll(head, "\n", "\n\r") + "text:a\n\rtext:b\n\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb"}},
+		{"the last wins", "user:a\nuser:u\n" + head + "concat:2\nconcat:3\ntext:x", Script{Credentials: who, To: []string{"1", "1"}[:1], Text: "x", Params: ingress.Params{Concat: 3}}},
+		{"empty is not given", head + "from:\nconcat:\nmsg_type:\ntext:x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"ignored lines", head + "text:a line that was\nwrapped here: see\n\n-- \nRegards", Script{
+			Credentials: who, To: []string{"1"}, Text: "a line that was", Ignored: []string{"wrapped here: see", "-- ", "Regards"},
+		}},
+		{"replies", head + "reply:a@b.c, Anna <d@e.f>;g@h.i\nreply:j@k.l\ntext:x", Script{
+			Credentials: who, To: []string{"1"}, Text: "x", Reply: []string{"a@b.c", "d@e.f", "g@h.i", "j@k.l"},
+		}},
+		{"parameters", head + "text:x\nfrom:447700900001\nclimsgid:abc123\nconcat:3\nqueue:1\nescalate:1\ndeliv_ack:1\ndeliv_time:90\nvalidity:60\nmsg_type:SMS_FLASH", Script{
+			Credentials: who, To: []string{"1"}, Text: "x",
+			Params: ingress.Params{
+				From: "447700900001", ClientID: "abc123", Concat: 3, Priority: 1, Escalate: 1, Report: true,
+				Delay: 90 * time.Minute, Validity: time.Hour, Flash: true,
+			},
+		}},
+		{"defaults, said", head + "text:x\nmsg_type:SMS_TEXT\nunicode:0\ndeliv_ack:0\nmo:0\nbinary:0\nreq_feat:48\ncallback:0\ndata:", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"callback asks for news", head + "text:x\ncallback:3", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{Report: true}}},
+		{"unicode", head + "unicode:1\ntext:03A9 03a8\ntext:D83DDE00", Script{Credentials: who, To: []string{"1"}, Text: "ΩΨ\r\n😀", Params: ingress.Params{Unicode: true}}},
+	}
+	for _, tt := range tests {
+		got, err := Parse(tt.body)
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %+v, %v\nwant %+v", tt.name, got, err, tt.want)
+		}
+		if crlf, _ := Parse(strings.ReplaceAll(tt.body, "\n", "\r\n")); !reflect.DeepEqual(crlf, tt.want) && !strings.Contains(tt.name, "LF") {
+			t.Errorf("%s, with CRLF: %+v", tt.name, crlf)
+		}
+	}
+}
+
+func TestParseRefused(t *testing.T) {
+	tests := []struct {
+		name string
+		body string
+		want string
+	}{
+		{"garbage", "Dear Anna,\nsee you at: noon\n", "ERR: 110, Error with email message (no script: a line like user:name is missing)"},
+		{"nothing", "", "ERR: 110, Error with email message (no script: a line like user:name is missing)"},
+		{"no to", "user:u\npassword:p\napi_id:1\ntext:x", "ERR: 101, Invalid or missing parameters (to is missing)"},
+		{"concat", head + "concat:0", "ERR: 101, Invalid or missing parameters (concat: 1 to 255)"},
+		{"queue", head + "queue:4", "ERR: 101, Invalid or missing parameters (queue: 1 to 3)"},
+		{"escalate", head + "escalate:yes", "ERR: 101, Invalid or missing parameters (escalate: 0 to 2)"},
+		{"validity", head + "validity:0", "ERR: 101, Invalid or missing parameters (validity: 1 to 10080)"},
+		{"unicode flag", head + "unicode:2", "ERR: 101, Invalid or missing parameters (unicode: 0 to 1)"},
+		{"deliv_ack", head + "deliv_ack:-1", "ERR: 101, Invalid or missing parameters (deliv_ack: 0 to 1)"},
+		{"callback", head + "callback:8", "ERR: 101, Invalid or missing parameters (callback: 0 to 7)"},
+		{"req_feat", head + "req_feat:1024", "ERR: 101, Invalid or missing parameters (req_feat: 1024 has an unknown feature)"},
+		{"mo", head + "mo:1", "ERR: 101, Invalid or missing parameters (this release does not carry mo)"},
+		{"data", head + "data:00", "ERR: 101, Invalid or missing parameters (this release does not carry data)"},
+		{"udh, in any case", head + "UDH:00", "ERR: 101, Invalid or missing parameters (this release does not carry udh)"},
+		{"csv", head + "csv:1,2", "ERR: 101, Invalid or missing parameters (this release does not carry csv)"},
+		{"urltext", head + "urltext:%41", "ERR: 101, Invalid or missing parameters (this release does not carry urltext)"},
+		{"max_credits", head + "max_credits:1", "ERR: 101, Invalid or missing parameters (this release does not carry max_credits)"},
+		{"reply", head + "reply:nobody", "ERR: 101, Invalid or missing parameters (reply: an address is not right)"},
+		{"reply that breaks the header", head + "reply:\"a b\"@c.d", "ERR: 101, Invalid or missing parameters (reply: an address is not right)"},
+		{"many replies", head + strings.Repeat("reply:a@b.c\n", 11), "ERR: 101, Invalid or missing parameters (reply: over 10 addresses)"},
+		{"type", head + "msg_type:SMS_NOKIA_RTTL", "ERR: 112, Invalid message type (msg_type: this release has SMS_TEXT and SMS_FLASH)"},
+		{"type in lower case", head + "msg_type:sms_flash", "ERR: 112, Invalid message type (msg_type: this release has SMS_TEXT and SMS_FLASH)"},
+		{"101 comes before 112", head + "msg_type:x\nqueue:9", "ERR: 101, Invalid or missing parameters (queue: 1 to 3)"},
+		{"unicode, not whole", head + "unicode:1\ntext:03A", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
+		{"unicode, each line is whole", head + "unicode:1\ntext:03A9 03\ntext:A9", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
+		{"unicode, no hex", head + "unicode:1\ntext:Meet", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
+		{"lone surrogate", head + "unicode:1\ntext:D83D0041", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
+		{"swapped surrogates", head + "unicode:1\ntext:DE00D83D", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
+		{"deliv_time", head + "deliv_time:10081\ntext:x", "ERR: 120, Invalid delivery time (deliv_time: 0 to 10080 minutes)"},
+		{"deliv_time, no number", head + "deliv_time:soon\ntext:x", "ERR: 120, Invalid delivery time (deliv_time: 0 to 10080 minutes)"},
+	}
+	for _, tt := range tests {
+		s, err := Parse(tt.body)
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s: %v\nwant %s", tt.name, err, tt.want)
+			continue
+		}
+		if r, _ := errors.AsType[*ingress.Refusal](err); r.Code != ingress.CodeMail && s.Credentials.User != "u" {
+			t.Errorf("%s: the account is lost: %+v", tt.name, s)
+		}
+	}
+}
+
+// A U+FFFD that was sent as such is no lone surrogate.
+func TestReplacementCharacter(t *testing.T) {
+	if s, ok := decodeUTF16("FFFD"); !ok || s != "\ufffd" {
+		t.Errorf("%q, %v", s, ok)
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	id := sms.ID{1}
+	s := Script{Ignored: []string{"  wrapped", strings.Repeat("x", 30)}}
+	got := s.Answer(ingress.Receipt{Results: []ingress.Result{
+		{To: "448311234567", ID: id},
+		{To: "letters", Refusal: ingress.Refuse(ingress.CodeDestination, "")},
+		{To: "448311234567", ID: id, Same: true},
+	}})
+	want := "ID: 01000000000000000000000000000000 To: 448311234567\r\n" +
+		"ERR: 105, Invalid destination address To: letters\r\n" +
+		"ID: 01000000000000000000000000000000 To: 448311234567\r\n" +
+		"\r\n1 number given more than once: sent once\r\n" +
+		"\r\n2 lines ignored:\r\n  wrapped\r\n  xxxxxxxxxxxxxxxxxxxxxxxx...\r\n"
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	alone := Line(ingress.Result{Refusal: ingress.Refuse(ingress.CodeAPIID, "")})
+	if alone != "ERR: 108, Invalid or missing API ID" {
+		t.Errorf("%q", alone)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	tests := []struct {
+		m    sms.Message
+		want string
+	}{
+		{sms.Message{State: sms.Queued}, "008"},
+		{sms.Message{State: sms.Sending}, "008"},
+		{sms.Message{State: sms.Queued, Tries: 1}, "002"},
+		{sms.Message{State: sms.Unknown}, "002"},
+		{sms.Message{State: sms.Scheduled}, "011"},
+		{sms.Message{State: sms.Held}, "011"},
+		{sms.Message{State: sms.Sent}, "003"},
+		{sms.Message{State: sms.Delivered}, "004"},
+		{sms.Message{State: sms.Cancelled}, "006"},
+		{sms.Message{State: sms.Failed, Tries: 3}, "007"},
+		{sms.Message{State: sms.Expired}, "010"},
+	}
+	for _, tt := range tests {
+		if got := Status(tt.m); got != tt.want {
+			t.Errorf("%s after %d tries: %s, want %s", tt.m.State, tt.m.Tries, got, tt.want)
+		}
+	}
+}
+
+// Whatever the body, Parse does not panic, refuses by the codes of the format
+// only, and takes a text that can be sent.
+func FuzzParse(f *testing.F) {
+	f.Add(seed)
+	f.Add(head + "text:  x\nunicode:1\nreply:a@b.c\nfoo\n")
+	f.Add(head + "unicode:1\ntext:D83DDE00")
+	f.Fuzz(func(t *testing.T, body string) {
+		s, err := Parse(body)
+		if r, ok := errors.AsType[*ingress.Refusal](err); err != nil && (!ok || !slices.Contains([]int{101, 110, 112, 116, 120}, r.Code)) {
+			t.Fatalf("%v", err)
+		}
+		if err == nil && len(s.To) == 0 || utf8.ValidString(body) && !utf8.ValidString(s.Text) {
+			t.Errorf("%+v", s)
+		}
+		for _, to := range s.To {
+			if strings.ContainsAny(to, "\r\n,") || to != strings.TrimSpace(to) {
+				t.Errorf("to %q", to)
+			}
+		}
+		for _, a := range s.Reply {
+			if strings.ContainsAny(a, "\r\n <>") {
+				t.Errorf("reply %q", a)
+			}
+		}
+	})
+}
+
+// What a client writes is what is read, whatever stands between.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add("anna", "secret", "Meet me\nat home", "a signature", uint8(0), uint8(3))
+	f.Add("a:b", "x ", "", "to nobody", uint8(3), uint8(0))
+	f.Fuzz(func(t *testing.T, user, password, text, noise string, end, numbers uint8) {
+		user, password = strings.TrimSpace(user), strings.TrimSpace(password)
+		if user == "" || strings.ContainsAny(user+password, "\r\n") || strings.ContainsAny(text, "\r") || strings.ContainsAny(noise, ":\r\n") {
+			return
+		}
+		lines := []string{"user:" + user, "password:" + password, "api_id:1", noise}
+		var want []string
+		for i := range numbers {
+			want = append(want, fmt.Sprint(i))
+			lines = append(lines, "to: "+fmt.Sprint(i))
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			lines = append(lines, "text: "+line)
+		}
+		s, err := Parse(strings.Join(lines, []string{"\r\n", "\n", "\r", "\n\r"}[end%4]))
+		if (err == nil) != (numbers > 0) {
+			t.Fatalf("%v", err)
+		}
+		if s.Credentials.User != user || s.Credentials.Password != password || !slices.Equal(s.To, want) {
+			t.Errorf("%+v", s)
+		}
+		if err == nil && s.Text != strings.ReplaceAll(text, "\n", "\r\n") {
+			t.Errorf("text %q, want %q", s.Text, text)
+		}
+	})
+}

@@ -1,0 +1,260 @@
+// Package httpd speaks JSON over HTTP: what the operator's verbs ask of the
+// running daemon over its control socket.
+package httpd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"cellpost/ingress"
+	"cellpost/sms"
+)
+
+// API answers requests. Its functions are the daemon's; all may be called
+// concurrently.
+type API struct {
+	List   func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error)
+	Show   func(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry, error)
+	Cancel func(ctx context.Context, id sms.ID) error
+	Send   func(ctx context.Context, account string, s ingress.Submission) (ingress.Receipt, error)
+	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
+	Modems func() []Modem
+	Log    *slog.Logger
+}
+
+// Modem is a modem as operators see it.
+type Modem struct {
+	Name         string    `json:"name"`
+	Device       string    `json:"device"`
+	State        string    `json:"state"`
+	Since        time.Time `json:"since,omitzero"`
+	Problem      string    `json:"problem,omitempty"`
+	NextStep     string    `json:"next_step,omitempty"`
+	SIM          string    `json:"sim"`
+	IMEI         string    `json:"imei,omitempty"`
+	IMSI         string    `json:"imsi,omitempty"`
+	ICCID        string    `json:"iccid,omitempty"`
+	MSISDN       string    `json:"msisdn,omitempty"`
+	SMSC         string    `json:"smsc,omitempty"`
+	Manufacturer string    `json:"manufacturer,omitempty"`
+	Model        string    `json:"model,omitempty"`
+	Revision     string    `json:"revision,omitempty"`
+	Operator     string    `json:"operator,omitempty"`
+	Network      string    `json:"network,omitempty"`
+	SignalDBm    int       `json:"signal_dbm,omitempty"`
+	Reception    string    `json:"reception,omitempty"`
+	Sent         int       `json:"sent"`
+	Refused      int       `json:"refused"`
+	Stalls       int       `json:"stalls"`
+	LastSent     time.Time `json:"last_sent,omitzero"`
+}
+
+// SendRequest is the body of POST /v1/messages.
+type SendRequest struct {
+	Account  string   `json:"account"`
+	To       []string `json:"to"`
+	Text     string   `json:"text"`
+	Flash    bool     `json:"flash,omitempty"`
+	Priority int      `json:"queue,omitempty"`
+	Concat   int      `json:"concat,omitempty"`
+	Report   bool     `json:"report,omitempty"`
+}
+
+// SendResult is what became of one number of a SendRequest.
+type SendResult struct {
+	To    string `json:"to"`
+	ID    string `json:"id,omitempty"`
+	Code  int    `json:"code,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Handler returns the routes of the API.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/messages", a.list)
+	mux.HandleFunc("POST /v1/messages", a.send)
+	mux.HandleFunc("GET /v1/messages/{id}", a.show)
+	mux.HandleFunc("POST /v1/messages/{id}/cancel", a.cancel)
+	mux.HandleFunc("GET /v1/inbox", a.inbox)
+	mux.HandleFunc("GET /v1/modems", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Modems()) })
+	mux.HandleFunc("GET /v1/modems/{name}", a.modem)
+	return mux
+}
+
+func (a *API) list(w http.ResponseWriter, r *http.Request) {
+	limit, ok := a.limit(w, r)
+	if !ok {
+		return
+	}
+	q := r.URL.Query()
+	messages, err := a.List(r.Context(), sms.State(q.Get("state")), q.Get("account"), limit)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	views := make([]Message, len(messages))
+	for i, m := range messages {
+		views[i] = View(m, nil)
+	}
+	a.reply(w, http.StatusOK, views)
+}
+
+func (a *API) show(w http.ResponseWriter, r *http.Request) {
+	id, err := sms.ParseID(r.PathValue("id"))
+	if err != nil {
+		a.fail(w, sms.ErrNoMessage)
+		return
+	}
+	m, timeline, err := a.Show(r.Context(), id)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.reply(w, http.StatusOK, View(m, timeline))
+}
+
+func (a *API) cancel(w http.ResponseWriter, r *http.Request) {
+	id, err := sms.ParseID(r.PathValue("id"))
+	if err != nil {
+		a.fail(w, sms.ErrNoMessage)
+		return
+	}
+	if err := a.Cancel(r.Context(), id); err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.show(w, r)
+}
+
+// maxBody is the most that a request may hold, in octets.
+const maxBody = 1 << 20
+
+func (a *API) send(w http.ResponseWriter, r *http.Request) {
+	var req SendRequest
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		a.problem(w, http.StatusBadRequest, "body: "+err.Error())
+		return
+	}
+	s := ingress.Submission{
+		Source: "operator",
+		Params: ingress.Params{Flash: req.Flash, Priority: req.Priority, Concat: req.Concat, Report: req.Report},
+	}
+	for _, to := range req.To {
+		s.Items = append(s.Items, ingress.Item{To: to, Text: req.Text})
+	}
+	receipt, err := a.Send(r.Context(), req.Account, s)
+	refusal, refused := errors.AsType[*ingress.Refusal](err)
+	if err != nil && (!refused || len(receipt.Results) == 0) {
+		if refused {
+			a.problem(w, http.StatusUnprocessableEntity, refusal.Error())
+			return
+		}
+		a.fail(w, err)
+		return
+	}
+	results := make([]SendResult, len(receipt.Results))
+	for i, res := range receipt.Results {
+		results[i] = SendResult{To: res.To}
+		if res.Refusal != nil {
+			results[i].Code, results[i].Error = res.Refusal.Code, res.Refusal.Text
+		} else {
+			results[i].ID = res.ID.String()
+		}
+	}
+	status := http.StatusAccepted
+	if refused {
+		status = http.StatusUnprocessableEntity
+	}
+	a.reply(w, status, results)
+}
+
+func (a *API) inbox(w http.ResponseWriter, r *http.Request) {
+	limit, ok := a.limit(w, r)
+	if !ok {
+		return
+	}
+	in, err := a.Inbox(r.Context(), limit)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	views := make([]Inbound, len(in))
+	for i, m := range in {
+		views[i] = ViewInbound(m)
+	}
+	a.reply(w, http.StatusOK, views)
+}
+
+func (a *API) modem(w http.ResponseWriter, r *http.Request) {
+	for _, m := range a.Modems() {
+		if m.Name == r.PathValue("name") {
+			a.reply(w, http.StatusOK, m)
+			return
+		}
+	}
+	a.problem(w, http.StatusNotFound, "no modem of this name: see cellpost modem list")
+}
+
+// Most and default number of rows of a listing.
+const (
+	limitDefault = 50
+	limitMost    = 10_000
+)
+
+func (a *API) limit(w http.ResponseWriter, r *http.Request) (int, bool) {
+	s := r.URL.Query().Get("limit")
+	if s == "" {
+		return limitDefault, true
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > limitMost {
+		a.problem(w, http.StatusBadRequest, "limit: a number from 1 to "+strconv.Itoa(limitMost))
+		return 0, false
+	}
+	return n, true
+}
+
+// fail answers an error with the status that it means.
+func (a *API) fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, sms.ErrNoMessage), errors.Is(err, sms.ErrNoAccount):
+		status = http.StatusNotFound
+	case errors.Is(err, sms.ErrTooLate):
+		status = http.StatusConflict
+	default:
+		a.Log.Error("request", "err", err)
+	}
+	a.problem(w, status, err.Error())
+}
+
+// Problem is the body of an answer that is no success. RFC 9457.
+type Problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+func (a *API) problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	a.write(w, status, Problem{Status: status, Title: http.StatusText(status), Detail: detail})
+}
+
+func (a *API) reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	a.write(w, status, v)
+}
+
+func (a *API) write(w http.ResponseWriter, status int, v any) {
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		a.Log.Debug("answer not written", "err", err)
+	}
+}

@@ -1,0 +1,92 @@
+package httpd
+
+import (
+	"fmt"
+	"time"
+
+	"cellpost/ingress/clickatell"
+	"cellpost/sms"
+)
+
+// Message is a message as operators and programs see it.
+type Message struct {
+	ID        string    `json:"id"`
+	To        string    `json:"to"`
+	Account   string    `json:"account"`
+	State     sms.State `json:"state"`
+	Status    string    `json:"status"` // three digits, as the Clickatell interfaces count
+	Parts     []Part    `json:"parts"`
+	Timeline  []Entry   `json:"timeline,omitempty"`
+	Duplicate bool      `json:"possible_duplicate"`
+	Created   time.Time `json:"created"`
+	Text      string    `json:"text"`
+	Queue     int       `json:"queue"`
+	Why       string    `json:"why,omitempty"`
+}
+
+// Part is one TPDU of a message.
+type Part struct {
+	N        int       `json:"n"`
+	State    sms.State `json:"state"`
+	Attempts []Attempt `json:"attempts,omitempty"`
+}
+
+// Attempt is one hand-over of a part.
+type Attempt struct {
+	SIM     string    `json:"sim"`
+	Modem   string    `json:"modem"`
+	MR      *int      `json:"mr"` // null: not known
+	Outcome string    `json:"outcome"`
+	Cause   string    `json:"cause,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Entry is a line of the timeline.
+type Entry struct {
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"`
+	Detail string    `json:"detail"`
+}
+
+// View makes a message presentable. timeline may be nil.
+func View(m sms.Message, timeline []sms.Entry) Message {
+	v := Message{
+		ID: m.ID.String(), To: string(m.To), Account: m.Account, State: m.State, Status: clickatell.Status(m),
+		Duplicate: m.Duplicate, Created: m.Created, Text: m.Text, Queue: m.Priority, Why: m.Why,
+	}
+	for _, p := range m.Parts {
+		part := Part{N: p.N, State: p.State}
+		for _, a := range p.Attempts {
+			part.Attempts = append(part.Attempts, viewAttempt(a))
+		}
+		v.Parts = append(v.Parts, part)
+	}
+	for _, e := range timeline {
+		v.Timeline = append(v.Timeline, Entry(e))
+	}
+	return v
+}
+
+func viewAttempt(a sms.Attempt) Attempt {
+	v := Attempt{SIM: a.SIM, Modem: a.Modem, Outcome: string(a.Outcome.Kind), Cause: a.Outcome.Detail, At: a.Started}
+	if a.Outcome.Kind == sms.Accepted {
+		mr := int(a.Outcome.MR)
+		v.MR = &mr
+	}
+	return v
+}
+
+// Inbound is a message from a handset.
+type Inbound struct {
+	From     string    `json:"from"`
+	Text     string    `json:"text"`
+	SIM      string    `json:"sim"`
+	Modem    string    `json:"modem"`
+	Received time.Time `json:"received"`
+	TPDU     string    `json:"tpdu"` // hexadecimal
+}
+
+// ViewInbound makes a message from a handset presentable.
+func ViewInbound(m sms.Inbound) Inbound {
+	return Inbound{From: m.From, Text: m.Text, SIM: m.SIM, Modem: m.Modem, Received: m.Received, TPDU: fmt.Sprintf("%X", m.TPDU)}
+}

@@ -1,0 +1,74 @@
+package smtpd
+
+import (
+	"fmt"
+
+	"github.com/emersion/go-smtp"
+
+	"cellpost/ingress"
+)
+
+// refused is the SMTP reply for a refusal.
+//
+// This is the one table of codes. All are 554, so that the sending server
+// bounces the mail; the enhanced code (RFC 3463) tells a question of rights
+// from one of content.
+func refused(r *ingress.Refusal) *smtp.SMTPError {
+	enhanced := smtp.EnhancedCode{5, 6, 0}
+	switch r.Code {
+	case ingress.CodeAuthentication, ingress.CodeAPIID:
+		enhanced = smtp.EnhancedCode{5, 7, 8}
+	case ingress.CodeNetwork:
+		enhanced = smtp.EnhancedCode{5, 7, 1}
+	}
+	return &smtp.SMTPError{Code: 554, EnhancedCode: enhanced, Message: r.Error()}
+}
+
+// tooLarge is the reply to what goes past a limit of the door.
+func tooLarge(limit string) *smtp.SMTPError {
+	return &smtp.SMTPError{
+		Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4},
+		Message: ingress.Refuse(ingress.CodeParameter, limit).Error(),
+	}
+}
+
+// accepted is the reply to a mail that is stored: go-smtp sends what Data
+// returns, whatever its class.
+func accepted(r ingress.Receipt) *smtp.SMTPError {
+	text := "OK:"
+	for _, res := range r.Results {
+		if res.Refusal == nil {
+			text = "OK: ID: " + res.ID.String()
+			break
+		}
+	}
+	if n := r.Accepted(); n > 1 {
+		text += fmt.Sprintf(" and %d more", n-1)
+	}
+	if n := refusals(r); n > 0 {
+		text += fmt.Sprintf(", %d refused", n)
+	}
+	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: text}
+}
+
+// subject says how a submission went, and nothing of what was in it.
+func subject(r ingress.Receipt) string {
+	accepted, refused := r.Accepted(), refusals(r)
+	switch {
+	case refused == 0:
+		return fmt.Sprintf("SMS: %d accepted", accepted)
+	case accepted == 0:
+		return fmt.Sprintf("SMS: refused, ERR: %03d", r.Refusal().Code)
+	}
+	return fmt.Sprintf("SMS: %d accepted, %d refused", accepted, refused)
+}
+
+func refusals(r ingress.Receipt) int {
+	n := 0
+	for _, res := range r.Results {
+		if res.Refusal != nil {
+			n++
+		}
+	}
+	return n
+}

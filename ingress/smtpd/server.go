@@ -1,0 +1,184 @@
+// Package smtpd is the mail door: an SMTP server for mails that hold a
+// Clickatell script, and the mailer that answers them. It says 250 only when
+// what it took is on disk.
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"cellpost/ingress"
+)
+
+// Limits of the door.
+const (
+	mailMax      = 32 << 20 // octets of a mail
+	lineMax      = 1 << 20  // octets of a line, raw and decoded
+	recipientMax = 100      // addresses of a mail; the numbers are inside
+)
+
+// Server is one listener's door. Its fields are set before Serve and not
+// changed after; zero values are the defaults.
+type Server struct {
+	Gate     *ingress.Gate
+	Hostname string // says who it is in the greeting; empty: "cellpost"
+
+	TLS      *tls.Config // nil: no TLS, and AUTH is offered without; else STARTTLS
+	Implicit bool        // TLS from the first octet (port 465)
+
+	RequireAuth bool           // no mail before AUTH
+	Networks    []netip.Prefix // that may connect; none: all
+	Domains     []string       // of addresses that are taken; none, or "*": all
+
+	MaxConns    int           // at a time; 0: 512
+	IdleTimeout time.Duration // 0: 5 minutes, RFC 5321, 4.5.3.2.7
+	MailTimeout time.Duration // for the transfer of one mail; 0: 10 minutes
+	Grace       time.Duration // for mails under way when Serve is told to end; 0: 10 seconds
+
+	Log *slog.Logger // nil: none
+}
+
+// door is a Server at work on one listener.
+type door struct {
+	*Server
+	ctx     context.Context  // of Serve
+	work    sync.WaitGroup   // mails being read or stored
+	replies ingress.Throttle // mails to one reply address
+	large   chan struct{}    // mails over largeMail that are in memory
+}
+
+// Mails over largeMail octets are taken largeAtOnce at a time, for the board has
+// little memory; who comes then is asked to try again.
+const (
+	largeMail   = 1 << 20
+	largeAtOnce = 2
+)
+
+// Replies to one address: enough for a system that sends an alert storm, and
+// not for a loop.
+const (
+	replyBurst    = 1000
+	replyInterval = 100 * time.Millisecond
+)
+
+// Serve takes mail from a listener until ctx ends or the listener breaks, and
+// closes it. At the end connections between mails are told 421; a mail under way
+// has the time of Grace, and is answered. A mail is either stored and answered
+// with 250 or, when the sender hears anything else or nothing, perhaps stored:
+// that much SMTP leaves open.
+func (s *Server) Serve(ctx context.Context, nl net.Listener) error {
+	d := &door{
+		Server:  s,
+		ctx:     ctx,
+		replies: ingress.Throttle{Burst: replyBurst, Every: replyInterval},
+		large:   make(chan struct{}, largeAtOnce),
+	}
+	l := s.listener(nl)
+	srv := d.protocol()
+
+	served := make(chan error, 1)
+	go func() {
+		if s.Implicit {
+			served <- srv.Serve(tls.NewListener(l, s.TLS))
+		} else {
+			served <- srv.Serve(l)
+		}
+	}()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("accept mail at %s: %w", nl.Addr(), err)
+		nl.Close()
+	case <-ctx.Done():
+		nl.Close()
+		<-served // then no connection is new
+	}
+	l.drain()
+	cut := time.AfterFunc(orDefault(s.Grace, 10*time.Second), l.cut)
+	defer cut.Stop()
+	// It waits for the sessions. Its error is that nl is closed.
+	srv.Shutdown(context.Background())
+	d.work.Wait()
+	return err
+}
+
+func (s *Server) listener(nl net.Listener) *listener {
+	networks := s.Networks
+	if len(networks) == 0 {
+		networks = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	return &listener{
+		Listener: nl,
+		networks: networks,
+		max:      orDefault(s.MaxConns, 512),
+		idle:     orDefault(s.IdleTimeout, 5*time.Minute),
+		mail:     orDefault(s.MailTimeout, 10*time.Minute),
+		plain:    !s.Implicit,
+		log:      s.log(),
+		conns:    make(map[*conn]struct{}),
+	}
+}
+
+// protocol sets go-smtp up. Deadlines are those of conn, not its own.
+func (d *door) protocol() *smtp.Server {
+	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		conn := trackedConn(c.Conn())
+		return &session{door: d, conn: conn, peer: address(conn)}, nil
+	}))
+	srv.Domain = orDefault(d.Hostname, "cellpost")
+	srv.MaxRecipients = recipientMax
+	srv.MaxMessageBytes = mailMax + 1 // go-smtp refuses a mail of just this size
+	srv.MaxLineLength = lineMax
+	srv.TLSConfig = d.TLS
+	srv.AllowInsecureAuth = d.TLS == nil
+	srv.EnableSMTPUTF8 = true
+	srv.ErrorLog = errorLog{d.log()}
+	return srv
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+// takes reports whether mail for a domain is taken.
+func (s *Server) takes(domain string) bool {
+	if len(s.Domains) == 0 {
+		return true
+	}
+	for _, d := range s.Domains {
+		if d == "*" || strings.EqualFold(d, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// errorLog is what go-smtp complains to: about connections that broke, and
+// about our panics.
+type errorLog struct{ log *slog.Logger }
+
+func (l errorLog) Printf(format string, args ...any) {
+	l.log.Warn("smtp: " + fmt.Sprintf(format, args...))
+}
+
+func (l errorLog) Println(args ...any) { l.log.Warn("smtp: " + fmt.Sprint(args...)) }

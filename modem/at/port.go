@@ -1,0 +1,99 @@
+package at
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.bug.st/serial"
+	"golang.org/x/sys/unix"
+)
+
+// DefaultBaud is for ports that have no rate of their own to speak of, as those
+// on USB.
+const DefaultBaud = 115200
+
+// Open opens a serial port with 8 data bits, no parity and 1 stop bit, raises
+// DTR and RTS, and locks it against other programs that lock. A baud of zero
+// is [DefaultBaud]. Close frees a Read and a Write that block.
+func Open(path string, baud int) (io.ReadWriteCloser, error) {
+	if baud == 0 {
+		baud = DefaultBaud
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if err := lock(file); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, explain(err))
+	}
+	mode, err := serial.Open(path, &serial.Mode{BaudRate: baud, DataBits: 8})
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("set up %s as a serial port: %w", path, err)
+	}
+	p := &port{file: file, mode: mode}
+	if err := p.raise(); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("raise DTR and RTS of %s: %w", path, err)
+	}
+	return p, nil
+}
+
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EWOULDBLOCK):
+		return fmt.Errorf("%w: another program uses it: stop ModemManager or what else fuser -v shows", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: add the user to the group dialout", err)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("%w: plug the modem in", err)
+	}
+	return err
+}
+
+// lock locks the device for as long as the file is open. TIOCEXCL, which the
+// serial library sets too, does not bind root.
+func lock(file *os.File) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var locked error
+	err = raw.Control(func(fd uintptr) {
+		locked = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB)
+	})
+	return errors.Join(err, locked)
+}
+
+// port reads and writes by a descriptor of its own, and leaves the mode to the
+// library. A Write of the library after its Close goes to whatever owns the
+// descriptor by then, perhaps another modem, and nothing ends one that blocks.
+// An os.File counts who uses it, and Close frees them.
+type port struct {
+	file *os.File
+	mode serial.Port
+}
+
+func (p *port) Read(b []byte) (int, error)  { return p.file.Read(b) }
+func (p *port) Write(b []byte) (int, error) { return p.file.Write(b) }
+
+// Close drops what a modem that does not read has left: the kernel would wait
+// for it for half a minute.
+func (p *port) Close() error {
+	p.mode.ResetOutputBuffer()
+	return errors.Join(p.file.Close(), p.mode.Close())
+}
+
+// raise sets DTR and RTS. A PTY has neither.
+func (p *port) raise() error {
+	for _, set := range []func(bool) error{p.mode.SetDTR, p.mode.SetRTS} {
+		err := set(true)
+		if err != nil && !errors.Is(err, unix.ENOTTY) && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package at
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+)
+
+const (
+	maxLine   = 4 << 10         // octets; a longer line is noise
+	lineApart = 1 * time.Second // within which the lines of one unsolicited code come
+)
+
+// read takes what the port brings until it fails. Serial ports have no end
+// that a dialogue could outlive: every error means that the port is gone.
+func (d *Dialogue) read() error {
+	var b [4096]byte
+	for {
+		n, err := d.port.Read(b[:])
+		if n > 0 {
+			d.receive(b[:n])
+		}
+		if err != nil {
+			return fmt.Errorf("read from the port: %w", err)
+		}
+	}
+}
+
+func (d *Dialogue) receive(b []byte) {
+	d.mu.Lock()
+	d.unanswered = 0
+	d.mu.Unlock()
+	for line := range d.in.push(b) {
+		d.trace('<', line)
+		d.take(line)
+	}
+	// The prompt has no line end (27.005, 3.5.1).
+	if rest, ok := d.prompt(d.in.rest()); ok {
+		d.trace('<', "> ")
+		d.in.reset(rest)
+	}
+}
+
+// splitter cuts a stream into lines. CR and LF both end one: some modems send
+// only one of them. Control octets are no part of any line.
+type splitter struct {
+	line []byte
+	long bool // the line is over maxLine: skip to its end
+}
+
+// push yields the lines that b ends, without blanks around them and without
+// those that are empty.
+func (s *splitter) push(b []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, c := range b {
+			switch {
+			case c == '\r' || c == '\n':
+				line := strings.TrimSpace(string(s.line))
+				s.line, s.long = s.line[:0], false
+				if line != "" && !yield(line) {
+					return
+				}
+			case c < ' ' || c == 0x7f || s.long:
+			case len(s.line) == maxLine:
+				s.line, s.long = s.line[:0], true
+			default:
+				s.line = append(s.line, c)
+			}
+		}
+	}
+}
+
+// rest is what has come of a line that has not ended.
+func (s *splitter) rest() string { return string(s.line) }
+
+func (s *splitter) reset(rest string) { s.line = append(s.line[:0], rest...) }
+
+// prompt takes the prompt that an exchange waits for off the start of a line.
+// An echo of the command may stand before it.
+func (d *Dialogue) prompt(line string) (rest string, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.current
+	if x == nil || x.phase != waitPrompt {
+		return line, false
+	}
+	rest = strings.TrimLeft(line, " ")
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "AT"+x.cmd), " ")
+	if rest, ok = strings.CutPrefix(rest, ">"); !ok {
+		return line, false
+	}
+	x.phase = prompted
+	d.feed.add(">")
+	return strings.TrimLeft(rest, " "), true
+}
+
+// take decides what a line is, and whose.
+func (d *Dialogue) take(line string) {
+	line, _ = d.prompt(line)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.current
+	if x != nil && x.phase == begun {
+		x = nil // not sent yet: nothing that comes can answer it
+	}
+	line = strip(line, x, d.outOfStep)
+	switch {
+	case line == "" || d.unsolicited(line, x):
+	case x != nil:
+		d.answered(x, line)
+	case d.outOfStep:
+		d.late(line)
+	}
+}
+
+// strip takes echoes off a line, and prompts that nobody waits for.
+func strip(line string, x *exchange, outOfStep bool) string {
+	if x != nil && line == "AT"+x.cmd {
+		return ""
+	}
+	if outOfStep || x != nil && x.phase == waitResult && x.handOver {
+		line = strings.TrimLeft(line, "> ")
+	}
+	if x != nil && x.written && x.data != "" {
+		line = strings.TrimLeft(strings.TrimPrefix(line, x.data), "> ")
+	}
+	return line
+}
+
+// answered takes a line of the answer to the current command.
+func (d *Dialogue) answered(x *exchange, line string) {
+	info, final := d.parse(line, x)
+	if info != "" {
+		x.info = append(x.info, info)
+	}
+	if final == "" || final == "OK" && x.handOver && !x.written {
+		return // an OK that comes before the data is of no use, and not for this command
+	}
+	x.final = final
+	d.current = nil
+	d.feed.add(final + "\r\n")
+}
+
+// parse tells information from a final result, and gives that its normal form.
+// Numbers count as results until the modem has used words.
+func (d *Dialogue) parse(line string, x *exchange) (info, final string) {
+	if final = normal(line); final != "" {
+		d.verbose = true
+		return "", final
+	}
+	if final = numeric(line); final != "" && !d.verbose {
+		return "", final
+	}
+	if head, ok := glued(line, x); ok {
+		return head, "OK"
+	}
+	return line, ""
+}
+
+// unsolicited is a code that has begun.
+type unsolicited struct {
+	lines []string // nil when none has
+	more  int      // lines to come
+	since time.Time
+}
+
+// unsolicited takes a line that is, or belongs to, an unsolicited code.
+func (d *Dialogue) unsolicited(line string, x *exchange) bool {
+	if x == nil {
+		x = d.owed
+	}
+	code, found := d.code(line, x)
+	p := &d.partial
+	if p.lines != nil {
+		if !found && d.follows(line, x) {
+			p.lines = append(p.lines, line)
+			if p.more--; p.more == 0 {
+				d.post(d.config.Handler, p.lines)
+				p.lines = nil
+			}
+			return true
+		}
+		p.lines = nil // its other lines were lost: the network repeats it
+	}
+	switch {
+	case !found:
+	case code.Lines == 0:
+		d.post(d.config.Handler, []string{line})
+	default:
+		*p = unsolicited{lines: []string{line}, more: code.Lines, since: time.Now()}
+	}
+	return found
+}
+
+// follows tells whether a line can be one of those after the first of a code.
+// A code that lost them must not swallow the answer to a command.
+func (d *Dialogue) follows(line string, x *exchange) bool {
+	if time.Since(d.partial.since) > lineApart {
+		return false
+	}
+	if x == nil && !d.outOfStep {
+		return true
+	}
+	return normal(line) == "" && (x == nil || !x.names(line))
+}
+
+// code finds the unsolicited code that a line begins, the most particular one.
+func (d *Dialogue) code(line string, x *exchange) (found Code, ok bool) {
+	for _, c := range d.config.Unsolicited {
+		rest, has := strings.CutPrefix(line, c.Prefix)
+		switch {
+		case !has || c.Prefix == "" || inWord(c.Prefix, rest):
+		case c.Lines == 0 && x != nil && x.names(line):
+		case !ok || len(c.Prefix) > len(found.Prefix):
+			found, ok = c, true
+		}
+	}
+	return found, ok
+}
+
+// inWord tells whether the cut between a prefix and the rest is inside a word,
+// as that of "+CMT" in "+CMTI: 1" is.
+func inWord(prefix, rest string) bool {
+	return rest != "" && alphanumeric(prefix[len(prefix)-1]) && alphanumeric(rest[0])
+}
+
+func alphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+// post queues a call of a handler. The reader never waits for one, because the
+// handler may wait for an answer that the reader must bring.
+func (d *Dialogue) post(call func([]string), lines []string) {
+	if call == nil {
+		return
+	}
+	select {
+	case d.events <- event{call, lines}:
+	default:
+		d.fail(ErrStuck)
+	}
+}

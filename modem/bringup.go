@@ -1,0 +1,332 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cellpost/modem/at"
+)
+
+// setup is what was agreed with the module.
+type setup struct {
+	acknowledge bool // AT+CSMS=1: what comes in directly waits for AT+CNMA
+	cnmi        string
+	memory      string // that messages are read from: "SM"
+}
+
+// bringUp takes a module from any condition to where it can register and send.
+func (s *session) bringUp(ctx context.Context, cfun bool) error {
+	if err := s.resync(ctx); err != nil {
+		return fmt.Errorf("the module does not answer: %w", err)
+	}
+	s.m.learn(func(f *Facts) { f.Answering = true })
+	if cfun {
+		s.try(ctx, "+CFUN=0", slowTimeout)
+		s.try(ctx, "+CFUN=1", slowTimeout)
+	}
+	steps := []func(context.Context) error{
+		s.dialect, s.identify, s.unlock, s.readCard, s.messageService, s.reception, s.watchNetwork, s.readNetwork, s.sweep,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// must sends a command that has to succeed.
+func (s *session) must(ctx context.Context, cmd string, timeout time.Duration) ([]string, error) {
+	info, err := s.dialogue.Command(ctx, cmd, timeout)
+	if err != nil {
+		return nil, fmt.Errorf("AT%s: %w", cmd, err)
+	}
+	return info, nil
+}
+
+// try sends a command that a module may lack: it returns nothing then. What
+// only informs is asked this way; a dialogue out of step shows in the next must.
+func (s *session) try(ctx context.Context, cmd string, timeout time.Duration) []string {
+	info, err := s.dialogue.Command(ctx, cmd, timeout)
+	if err != nil {
+		s.m.log.Debug("optional command", "cmd", strings.SplitN(cmd, "=", 2)[0], "err", err)
+		return nil
+	}
+	return info
+}
+
+// dialect: no echo, verbose results, numeric errors, messages as TPDUs.
+func (s *session) dialect(ctx context.Context) error {
+	for _, cmd := range []string{"E0", "V1"} {
+		if _, err := s.must(ctx, cmd, commandTimeout); err != nil {
+			return err
+		}
+	}
+	s.try(ctx, "+CMEE=1", commandTimeout)
+	return nil
+}
+
+func (s *session) identify(ctx context.Context) error {
+	manufacturer := answer(s.try(ctx, "+CGMI", commandTimeout))
+	model := answer(s.try(ctx, "+CGMM", commandTimeout))
+	revision := answer(s.try(ctx, "+CGMR", commandTimeout))
+	imei, err := s.must(ctx, "+CGSN", commandTimeout)
+	if err != nil {
+		return err
+	}
+	s.m.learn(func(f *Facts) {
+		f.Manufacturer, f.Model, f.Revision = manufacturer, model, revision
+		f.IMEI = digits(answer(imei))
+	})
+	return nil
+}
+
+// answer is the text of an answer of one line, with or without the prefix that
+// repeats the command, and without quotes.
+func answer(info []string) string {
+	if len(info) == 0 {
+		return ""
+	}
+	line := info[0]
+	if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "^") {
+		if _, rest, ok := strings.Cut(line, ":"); ok {
+			line = rest
+		}
+	}
+	return strings.Trim(strings.TrimSpace(line), `"`)
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// How often a SIM is asked for: soon while it is busy, as it is for seconds
+// after power on and after its PIN; now and then while a person has to help.
+const (
+	cardBusy = 500 * time.Millisecond
+	cardSick = 10 * time.Second
+)
+
+// unlock waits until the SIM is ready, and gives it its PIN if it wants one.
+// The wrong PIN is never given twice: the third locks the SIM.
+func (s *session) unlock(ctx context.Context) error {
+	for {
+		info, err := s.dialogue.Command(ctx, "+CPIN?", commandTimeout)
+		if _, refused := errors.AsType[*at.CommandError](err); err != nil && !refused {
+			return fmt.Errorf("AT+CPIN?: %w", err)
+		}
+		card, busy := cardState(answer(info), err)
+		if card == CardPIN && s.mayTryPIN() {
+			s.givePIN(ctx)
+			card, busy = CardUnknown, true
+		}
+		s.m.learn(func(f *Facts) { f.Card = s.verdict(card) })
+		if card == CardReady {
+			return nil
+		}
+		wait := cardSick
+		if busy {
+			wait = cardBusy
+		}
+		select {
+		case <-time.After(wait): // few modules announce a SIM that has become ready
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// cardState reads the answer to AT+CPIN?. busy: it will be another soon.
+func cardState(answer string, err error) (card Card, busy bool) {
+	if refusal, ok := errors.AsType[*at.CommandError](err); ok {
+		switch refusal.Code { // 3GPP TS 27.007, 9.2; CMS errors 310, 313 to 315 of 3GPP TS 27.005, 3.2.5
+		case 10, 310:
+			return CardAbsent, false
+		case 13, 15, 313:
+			return CardFailed, false
+		case 14, 314, 515:
+			return CardUnknown, true
+		}
+		return CardFailed, false
+	}
+	switch answer {
+	case "READY":
+		return CardReady, false
+	case "SIM PIN":
+		return CardPIN, false
+	case "SIM PUK", "SIM PUK2":
+		return CardPUK, false
+	case "NOT INSERTED":
+		return CardAbsent, false
+	case "NOT READY":
+		return CardUnknown, true
+	}
+	return CardFailed, false
+}
+
+func (s *session) mayTryPIN() bool {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	return s.m.cfg.PIN != "" && !s.m.refusedPIN
+}
+
+// verdict tells a PIN that was wrong from one that is missing. The caller holds
+// Modem.mu.
+func (s *session) verdict(c Card) Card {
+	if c == CardPIN && s.m.refusedPIN {
+		return CardWrongPIN
+	}
+	return c
+}
+
+func (s *session) givePIN(ctx context.Context) {
+	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.m.cfg.PIN+`"`, slowTimeout)
+	if _, refused := errors.AsType[*at.CommandError](err); refused {
+		s.m.mu.Lock()
+		s.m.refusedPIN = true
+		s.m.mu.Unlock()
+		s.m.log.Error("the SIM refused its PIN; it is not tried again before a restart", "err", err)
+	}
+}
+
+func (s *session) readCard(ctx context.Context) error {
+	imsi := digits(answer(s.try(ctx, "+CIMI", slowTimeout)))
+	var iccid string
+	for _, cmd := range []string{"+CCID", "+ICCID"} {
+		if iccid = digits(answer(s.try(ctx, cmd, commandTimeout))); iccid != "" {
+			break
+		}
+	}
+	msisdn := s.m.cfg.MSISDN
+	if own := fields(s.try(ctx, "+CNUM", slowTimeout)); msisdn == "" && len(own) > 1 {
+		msisdn = digits(own[1])
+	}
+	s.m.learn(func(f *Facts) { f.IMSI, f.ICCID, f.MSISDN = imsi, iccid, msisdn })
+	return nil
+}
+
+// fields splits the first line of an answer at its commas, outside quotes and
+// parentheses.
+func fields(info []string) []string {
+	if len(info) == 0 {
+		return nil
+	}
+	_, line, ok := strings.Cut(info[0], ":")
+	if !ok {
+		return nil
+	}
+	var out []string
+	depth, quoted, start := 0, false, 0
+	for i, r := range line {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case quoted:
+		case r == '(':
+			depth++
+		case r == ')':
+			depth--
+		case r == ',' && depth == 0:
+			out = append(out, field(line[start:i]))
+			start = i + 1
+		}
+	}
+	return append(out, field(line[start:]))
+}
+
+func field(s string) string { return strings.Trim(strings.TrimSpace(s), `"`) }
+
+// messageService: phase 2+ where offered, TPDUs, one memory, the service centre.
+func (s *session) messageService(ctx context.Context) error {
+	if _, err := s.dialogue.Command(ctx, "+CSMS=1", commandTimeout); err == nil {
+		s.setup.acknowledge = true
+	}
+	if _, err := s.must(ctx, "+CMGF=0", commandTimeout); err != nil {
+		return err
+	}
+	s.setup.memory = "ME"
+	if offered := fields(s.try(ctx, "+CPMS=?", commandTimeout)); len(offered) > 0 && strings.Contains(offered[0], `"SM"`) {
+		s.setup.memory = "SM"
+	}
+	mem := strconv.Quote(s.setup.memory)
+	if _, err := s.must(ctx, "+CPMS="+mem+","+mem+","+mem, slowTimeout); err != nil {
+		return err
+	}
+	sca := fields(s.try(ctx, "+CSCA?", slowTimeout))
+	s.m.learn(func(f *Facts) {
+		if f.SMSC = ""; len(sca) > 0 {
+			f.SMSC = sca[0]
+		}
+	})
+	return nil
+}
+
+// reception asks for messages and reports the surest way that the module
+// offers: directly and acknowledged; else stored by it and announced.
+func (s *session) reception(ctx context.Context) error {
+	offers := fields(s.try(ctx, "+CNMI=?", commandTimeout))
+	var choice [5]string
+	for i, want := range [5][]int{
+		{2, 1, 3, 0}, // mode: keep codes back while the link is busy
+		{1, 2, 0},    // mt
+		{0},          // bm: no cell broadcasts
+		{2, 1, 0},    // ds
+		{0, 1},       // bfr: deliver what was kept back
+	} {
+		if s.setup.acknowledge && i == 1 {
+			want = []int{2, 1, 0}
+		}
+		if s.setup.acknowledge && i == 3 {
+			want = []int{1, 2, 0}
+		}
+		offer := ""
+		if i < len(offers) {
+			offer = offers[i]
+		}
+		choice[i] = strconv.Itoa(choose(want, offer))
+	}
+	s.setup.cnmi = "+CNMI=" + strings.Join(choice[:], ",")
+	if _, err := s.must(ctx, s.setup.cnmi, commandTimeout); err != nil {
+		return err
+	}
+	s.m.learn(func(f *Facts) { f.Reception = s.setup.cnmi })
+	return nil
+}
+
+// choose returns the first wish that an offer like "(0-2)" or "(0,1,3)" holds;
+// the first where nothing is known of the offer.
+func choose(want []int, offer string) int {
+	var have []int
+	for part := range strings.SplitSeq(strings.Trim(offer, "() "), ",") {
+		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		a, err := strconv.Atoi(low)
+		if err != nil {
+			continue
+		}
+		b := a
+		if isRange {
+			if b, err = strconv.Atoi(high); err != nil {
+				continue
+			}
+		}
+		for n := a; n <= min(b, a+9); n++ {
+			have = append(have, n)
+		}
+	}
+	for _, n := range want {
+		if len(have) == 0 || slices.Contains(have, n) {
+			return n
+		}
+	}
+	return have[0]
+}

@@ -1,0 +1,177 @@
+package modem
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"cellpost/modem/at"
+	"cellpost/pdu"
+	"cellpost/sms"
+)
+
+// Line is a modem in service with its SIM: what can carry a message now. It
+// lasts from one stall, loss of network or unplugging to the next.
+type Line struct {
+	s *session
+
+	linked time.Time // until when the network keeps the radio link of the last message
+}
+
+// Name is the modem's name.
+func (l *Line) Name() string { return l.s.m.cfg.Name }
+
+// SIM is the name of its SIM in routes.
+func (l *Line) SIM() string { return l.s.m.cfg.SIM }
+
+// linkKept is how long AT+CMMS=1 holds at least. 3GPP TS 27.005, 3.5.6: the
+// link is closed 1 to 5 s after the last final result.
+const linkKept = time.Second
+
+// Submit hands one TPDU to the network, and returns within PromptTimeout plus
+// ResultTimeout whatever the modem does. ctx only keeps a hand-over from
+// beginning. One caller at a time.
+func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
+	s := l.s
+	if h.More && time.Now().After(l.linked) {
+		// A modem that lacks it sends all the same, slower.
+		_, _ = s.dialogue.Command(ctx, "+CMMS=1", commandTimeout)
+	}
+	s.m.learn(func(f *Facts) { f.InSend = true })
+	s.begin(h.Attempt)
+	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(h.TPDU)), "00"+strings.ToUpper(hex.EncodeToString(h.TPDU)),
+		at.Timeouts{Prompt: s.m.cfg.PromptTimeout, Result: s.m.cfg.ResultTimeout})
+	if l.linked = (time.Time{}); h.More && r.Err == nil {
+		l.linked = time.Now().Add(linkKept)
+	}
+	o := outcome(r)
+	s.ended(h.Attempt, o, stalls(r.Err))
+	return o
+}
+
+// stalls reports whether the dialogue is out of step, so that the session has
+// to recover before anything else is sent.
+func stalls(err error) bool {
+	return errors.Is(err, at.ErrTimeout) || errors.Is(err, at.ErrOutOfStep) || errors.Is(err, at.ErrHung)
+}
+
+// outcome reads the end of an AT+CMGS dialogue.
+func outcome(r at.Result) sms.Outcome {
+	if r.Err == nil {
+		mr, ok := reference(r.Info)
+		if !ok {
+			return sms.Outcome{Kind: sms.Accepted, Detail: "accepted without a reference: a report cannot be matched"}
+		}
+		return sms.Outcome{Kind: sms.Accepted, MR: mr}
+	}
+	if refusal, ok := errors.AsType[*at.CommandError](r.Err); ok {
+		return refused(refusal)
+	}
+	if r.Written {
+		return sms.Outcome{Kind: sms.Ambiguous, Detail: "handed over, then " + r.Err.Error()}
+	}
+	return sms.Outcome{Kind: sms.NotSent, Detail: r.Err.Error()}
+}
+
+// refused gives an error of the modem or the network its cause.
+func refused(e *at.CommandError) sms.Outcome {
+	o := sms.Outcome{Kind: sms.Refused, Detail: e.Error()}
+	switch {
+	case e.Set == "CMS" && e.Code >= 0:
+		o.Cause = pdu.Cause{Set: pdu.CMS, Code: e.Code}
+	case e.Set == "CME" && e.Code >= 0:
+		o.Cause = pdu.Cause{Set: pdu.CME, Code: e.Code}
+	default:
+		return o
+	}
+	o.Detail = o.Cause.String()
+	return o
+}
+
+// reference finds the TP-MR in the answer to AT+CMGS. Some modems split a
+// message themselves and print several: the last one counts.
+func reference(info []string) (mr byte, ok bool) {
+	for _, line := range info {
+		rest, found := strings.CutPrefix(line, "+CMGS:")
+		if !found {
+			continue
+		}
+		first, _, _ := strings.Cut(rest, ",")
+		if n, err := strconv.ParseUint(strings.TrimSpace(first), 10, 8); err == nil {
+			mr, ok = byte(n), true
+		}
+	}
+	return mr, ok
+}
+
+// begin notes the hand-over whose late result may come.
+func (s *session) begin(attempt int64) {
+	s.mu.Lock()
+	s.attempt = attempt
+	s.mu.Unlock()
+}
+
+// ended keeps the count, and sends the session into recovery after a stall.
+func (s *session) ended(attempt int64, o sms.Outcome, stalled bool) {
+	s.mu.Lock()
+	s.lastSend = time.Now()
+	if o.Kind != sms.Ambiguous && s.attempt == attempt {
+		s.attempt = 0
+	}
+	s.mu.Unlock()
+	s.m.learn(func(f *Facts) {
+		f.InSend = false
+		switch o.Kind {
+		case sms.Accepted:
+			f.Sent++
+			f.LastSent = time.Now()
+			f.Recovering, f.Problem = 0, ""
+		case sms.Refused:
+			f.Refused++
+			f.Problem = o.Detail
+		}
+		if stalled {
+			f.Stalled = true
+			f.Stalls++
+			f.Problem = o.Detail
+		}
+	})
+}
+
+// late takes the lines that a command brought after its deadline. If a
+// hand-over is waiting for them, they settle it.
+func (s *session) late(lines []string) {
+	s.mu.Lock()
+	attempt := s.attempt
+	s.mu.Unlock()
+	if attempt == 0 || len(lines) == 0 {
+		return
+	}
+	o, ok := lateOutcome(lines)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	s.attempt = 0
+	s.mu.Unlock()
+	s.m.log.Info("late result", "attempt", attempt, "outcome", o.Kind)
+	if err := s.m.inbox.Late(context.WithoutCancel(s.ctx), attempt, o); err != nil {
+		s.m.log.Error("late result not recorded", "attempt", attempt, "err", err)
+	}
+}
+
+// lateOutcome reads a late result: only a +CMGS line or an error of the message
+// service says anything about the message.
+func lateOutcome(lines []string) (sms.Outcome, bool) {
+	if mr, ok := reference(lines); ok {
+		return sms.Outcome{Kind: sms.Accepted, MR: mr, Detail: "result came late"}, true
+	}
+	err := at.Final(lines[len(lines)-1])
+	if refusal, ok := errors.AsType[*at.CommandError](err); ok && refusal.Set == "CMS" {
+		return refused(refusal), true
+	}
+	return sms.Outcome{}, false
+}

@@ -1,0 +1,117 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"cellpost/modem/at"
+)
+
+// domains are the registrations that let messages through: circuit switched,
+// packet switched, and EPS. One is enough.
+var domains = [...]string{"+CREG", "+CGREG", "+CEREG"}
+
+// watchNetwork asks the module to announce changes of registration.
+func (s *session) watchNetwork(ctx context.Context) error {
+	for _, d := range domains {
+		s.try(ctx, d+"=1", commandTimeout)
+	}
+	return nil
+}
+
+// readNetwork asks for registration, signal and operator. An error means that
+// the dialogue is out of step.
+func (s *session) readNetwork(ctx context.Context) error {
+	best := NetworkUnknown
+	for _, d := range domains {
+		f, err := s.ask(ctx, d+"?")
+		if err != nil {
+			return err
+		}
+		if len(f) > 1 {
+			best = better(best, registration(f[1]))
+		}
+	}
+	signal, err := s.ask(ctx, "+CSQ")
+	if err != nil {
+		return err
+	}
+	operator, err := s.ask(ctx, "+COPS?")
+	if err != nil {
+		return err
+	}
+	s.m.learn(func(f *Facts) {
+		f.Network = best
+		if len(signal) > 0 {
+			f.SignalDBm = dBm(signal[0])
+		}
+		if f.Operator = ""; len(operator) > 2 {
+			f.Operator = operator[2]
+		}
+	})
+	return nil
+}
+
+// ask returns the fields of an answer; none when the module refuses to tell.
+func (s *session) ask(ctx context.Context, cmd string) ([]string, error) {
+	info, err := s.dialogue.Command(ctx, cmd, commandTimeout)
+	if _, refused := errors.AsType[*at.CommandError](err); refused {
+		return nil, nil
+	}
+	return fields(info), err
+}
+
+// registration reads a <stat>. 3GPP TS 27.007, 7.2; 6 and 7 are registrations
+// for messages only.
+func registration(stat string) Network {
+	switch stat {
+	case "1", "6":
+		return NetworkHome
+	case "5", "7":
+		return NetworkRoaming
+	case "3":
+		return NetworkDenied
+	case "0", "2", "4", "8":
+		return NetworkSearching
+	}
+	return NetworkUnknown
+}
+
+// better is the registration that says more: a module may be denied or
+// searching in one domain and registered in another.
+func better(a, b Network) Network {
+	order := map[Network]int{NetworkUnknown: 0, NetworkSearching: 1, NetworkDenied: 2, NetworkRoaming: 3, NetworkHome: 4}
+	if order[b] > order[a] {
+		return b
+	}
+	return a
+}
+
+// dBm converts <rssi> of AT+CSQ; 0 when the module does not know it.
+// 3GPP TS 27.007, 8.5.
+func dBm(rssi string) int {
+	n, err := strconv.Atoi(rssi)
+	if err != nil || n < 0 || n > 31 {
+		return 0
+	}
+	return -113 + 2*n
+}
+
+// registered takes an announcement like "+CREG: 1" or "+CREG: 5,"1F2A","00C3"".
+func (s *session) registered(line string) {
+	_, rest, _ := strings.Cut(line, ":")
+	stat, _, _ := strings.Cut(strings.TrimSpace(rest), ",")
+	n := registration(stat)
+	if n.Registered() {
+		s.m.learn(func(f *Facts) { f.Network = n })
+		return
+	}
+	// Lost in one domain; the others may still do.
+	s.later(func(ctx context.Context) {
+		if err := s.readNetwork(ctx); err != nil {
+			s.m.log.Debug("registration", "err", err)
+		}
+	})
+}

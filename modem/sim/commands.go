@@ -1,0 +1,218 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"cellpost/pdu"
+)
+
+// Errors of 3GPP TS 27.007, 9.2 and 27.005, 3.2.5.
+var (
+	notAllowed    = pdu.Cause{Set: pdu.CME, Code: 3}
+	unsupported   = pdu.Cause{Set: pdu.CME, Code: 4}
+	incorrect     = pdu.Cause{Set: pdu.CME, Code: 50}
+	wrongPassword = pdu.Cause{Set: pdu.CME, Code: 16}
+
+	cmsNotSupported = pdu.Cause{Set: pdu.CMS, Code: 303}
+	badPDU          = pdu.Cause{Set: pdu.CMS, Code: 304}
+	noSuchIndex     = pdu.Cause{Set: pdu.CMS, Code: 321}
+	noSCA           = pdu.Cause{Set: pdu.CMS, Code: 330}
+	noNetwork       = pdu.Cause{Set: pdu.CMS, Code: 331}
+	noAckExpected   = pdu.Cause{Set: pdu.CMS, Code: 340}
+)
+
+// commands are what the modem knows, by name.
+var commands = map[string]func(*Modem, request) pdu.Cause{
+	"E":  (*Modem).atE,
+	"V":  (*Modem).atV,
+	"Z":  (*Modem).atZ,
+	"&F": (*Modem).atZ,
+	"I":  tell(func(m *Modem) string { return m.o.Manufacturer + " " + m.o.Model }),
+
+	"+CGMI": tell(func(m *Modem) string { return m.o.Manufacturer }),
+	"+CGMM": tell(func(m *Modem) string { return m.o.Model }),
+	"+CGMR": tell(func(*Modem) string { return "Revision: 1" }),
+	"+CGSN": tell(func(m *Modem) string { return m.o.IMEI }),
+	"+GSN":  tell(func(m *Modem) string { return m.o.IMEI }),
+	"+CIMI": fromSIM(func(m *Modem) string { return m.o.IMSI }),
+	"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.o.ICCID }),
+	"+ICCID": fromSIM(func(m *Modem) string {
+		return "+ICCID: " + m.o.ICCID
+	}),
+	"+CNUM": fromSIM(func(m *Modem) string {
+		return fmt.Sprintf(`+CNUM: "","+%s",145`, m.o.MSISDN)
+	}),
+
+	"+CMEE":  number(2, func(m *Modem) *int { return &m.set.cmee }),
+	"+CREG":  (*Modem).creg,
+	"+CGREG": (*Modem).creg,
+	"+CEREG": (*Modem).creg,
+	"+CSQ":   (*Modem).csq,
+	"+COPS":  (*Modem).cops,
+	"+CPIN":  (*Modem).cpin,
+	"+CFUN":  (*Modem).cfun,
+	"+CCLK":  (*Modem).cclk,
+	"+CUSD":  (*Modem).cusd,
+
+	"+CSMS": (*Modem).csms,
+	"+CMGF": number(0, func(m *Modem) *int { return &m.set.format }),
+	"+CMMS": number(2, func(m *Modem) *int { return &m.set.cmms }),
+	"+CSCA": (*Modem).csca,
+	"+CPMS": (*Modem).cpms,
+	"+CNMI": (*Modem).cnmi,
+	"+CNMA": (*Modem).cnma,
+	"+CMGL": (*Modem).cmgl,
+	"+CMGR": (*Modem).cmgr,
+	"+CMGD": (*Modem).cmgd,
+	"+CMGS": (*Modem).cmgs,
+}
+
+func (m *Modem) perform(r request) pdu.Cause {
+	if r.name == "" {
+		return cmsOK
+	}
+	if f, ok := commands[r.name]; ok {
+		return f(m, r)
+	}
+	return unsupported
+}
+
+// tell makes a command that answers with a text.
+func tell(text func(*Modem) string) func(*Modem, request) pdu.Cause {
+	return func(m *Modem, r request) pdu.Cause {
+		if r.verb != test {
+			m.info(text(m))
+		}
+		return cmsOK
+	}
+}
+
+// fromSIM makes a command that answers with a text that the SIM holds.
+func fromSIM(text func(*Modem) string) func(*Modem, request) pdu.Cause {
+	answer := tell(text)
+	return func(m *Modem, r request) pdu.Cause {
+		if c := m.sim.cause(); c != cmsOK {
+			return c
+		}
+		return answer(m, r)
+	}
+}
+
+// number makes a command that keeps a number from 0 to most.
+func number(most int, value func(*Modem) *int) func(*Modem, request) pdu.Cause {
+	return func(m *Modem, r request) pdu.Cause {
+		return m.keep(r, most, value(m))
+	}
+}
+
+func (m *Modem) keep(r request, most int, value *int) pdu.Cause {
+	switch r.verb {
+	case test:
+		m.info(fmt.Sprintf("%s: (0-%d)", r.name, most))
+	case read:
+		m.info(fmt.Sprintf("%s: %d", r.name, *value))
+	default:
+		n, ok := inRange(r.args, most)
+		if !ok {
+			return incorrect
+		}
+		*value = n
+	}
+	return cmsOK
+}
+
+// inRange reads a number from 0 to most; nothing is 0.
+func inRange(s string, most int) (int, bool) {
+	if s == "" {
+		return 0, true
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && 0 <= n && n <= most
+}
+
+func (m *Modem) atE(r request) pdu.Cause {
+	n, ok := inRange(r.args, 1)
+	if !ok {
+		return incorrect
+	}
+	m.set.echo = n == 1
+	return cmsOK
+}
+
+func (m *Modem) atV(r request) pdu.Cause {
+	n, ok := inRange(r.args, 1)
+	if !ok {
+		return incorrect
+	}
+	m.set.numeric = n == 0
+	return cmsOK
+}
+
+func (m *Modem) atZ(request) pdu.Cause {
+	m.set = m.defaults()
+	return cmsOK
+}
+
+func (m *Modem) csq(r request) pdu.Cause {
+	switch {
+	case r.verb == test:
+		m.info("+CSQ: (0-31,99),(0-7,99)")
+	case m.stat == registered:
+		m.info("+CSQ: 18,0")
+	default:
+		m.info("+CSQ: 99,99")
+	}
+	return cmsOK
+}
+
+func (m *Modem) cops(r request) pdu.Cause {
+	const operator = "Simulated"
+	switch {
+	case r.verb == test:
+		m.info(fmt.Sprintf(`+COPS: (2,%q,%q,"00101"),,(0),(0)`, operator, operator))
+	case r.verb == read && m.stat == registered:
+		m.info(fmt.Sprintf("+COPS: 0,0,%q", operator))
+	case r.verb == read:
+		m.info("+COPS: 0")
+	case r.args == "0":
+		m.search()
+	case r.args == "3,0": // names in the long form, as they are
+	default:
+		return notAllowed
+	}
+	return cmsOK
+}
+
+func (m *Modem) cclk(r request) pdu.Cause {
+	switch r.verb {
+	case read:
+		m.info(`+CCLK: "` + time.Now().UTC().Format("06/01/02,15:04:05") + `+00"`)
+	case set:
+		return notAllowed // the network keeps the clock
+	}
+	return cmsOK
+}
+
+// cusd answers every USSD code with a balance. 3GPP TS 27.007, 7.15.
+func (m *Modem) cusd(r request) pdu.Cause {
+	if r.verb != set {
+		return m.keep(r, 2, &m.set.cusd)
+	}
+	f := r.fields()
+	n, ok := inRange(f[0], 2)
+	if !ok {
+		return incorrect
+	}
+	if len(f) == 1 || f[1] == "" {
+		m.set.cusd = n
+		return cmsOK
+	}
+	if m.stat != registered {
+		return pdu.Cause{Set: pdu.CME, Code: 30}
+	}
+	m.note(fmt.Sprintf(`+CUSD: 0,"Balance of %s: 12.34",15`, strings.TrimSpace(m.o.MSISDN)))
+	return cmsOK
+}

@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cellpost/pdu"
+)
+
+// memory is a message store. Its indexes begin at 1. 3GPP TS 27.005, 3.1.
+type memory struct {
+	name  string
+	slots []stored
+}
+
+// stored is a message in a memory, with its status. 3GPP TS 27.005, 3.1.
+type stored struct {
+	pdu  []byte // SMSC and TPDU; nil: free
+	len  int    // octets of the TPDU
+	read bool
+}
+
+// Indexes into Modem.memories.
+const (
+	memSM = iota
+	memME
+	memSR
+)
+
+// put stores a message and returns its index, 0 when the memory is full.
+func (m *memory) put(s stored) int {
+	i := slices.IndexFunc(m.slots, func(s stored) bool { return s.pdu == nil })
+	if i >= 0 {
+		m.slots[i] = s
+	}
+	return i + 1
+}
+
+func (m *memory) used() int {
+	n := 0
+	for _, s := range m.slots {
+		if s.pdu != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// at returns the message with an index written in decimal, nil when there is none.
+func (m *memory) at(index string) *stored {
+	i, ok := inRange(index, len(m.slots))
+	if !ok || i == 0 {
+		return nil
+	}
+	return &m.slots[i-1]
+}
+
+// status is REC UNREAD or REC READ.
+func (s stored) status() int {
+	if s.read {
+		return 1
+	}
+	return 0
+}
+
+// take reads the message: its status, its length and the PDU, as AT+CMGR and
+// AT+CMGL write them. It is read from now on.
+func (s *stored) take() string {
+	text := fmt.Sprintf("%d,,%d\r\n%s", s.status(), s.len, hexOf(s.pdu))
+	s.read = true
+	return text
+}
+
+func hexOf(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
+
+// csms chooses the message service. 3GPP TS 27.005, 3.2.1.
+func (m *Modem) csms(r request) pdu.Cause {
+	switch r.verb {
+	case test:
+		m.info("+CSMS: (0,1)")
+	case read:
+		m.info(fmt.Sprintf("+CSMS: %d,1,1,1", m.set.csms))
+	default:
+		n, ok := inRange(r.args, 1)
+		if !ok {
+			return cmsNotSupported
+		}
+		m.set.csms = n
+		m.info("+CSMS: 1,1,1")
+	}
+	return cmsOK
+}
+
+// csca sets the number of the SMSC. 3GPP TS 27.005, 3.3.1.
+func (m *Modem) csca(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != cmsOK {
+		return c
+	}
+	switch r.verb {
+	case read:
+		m.info(fmt.Sprintf(`+CSCA: "%s",145`, m.sim.smsc))
+	case set:
+		sc := r.fields()[0]
+		if _, err := pdu.AppendSMSC(nil, telephone(sc)); err != nil {
+			return badPDU
+		}
+		m.sim.smsc = sc
+	}
+	return cmsOK
+}
+
+// cpms chooses the memories. 3GPP TS 27.005, 3.2.2.
+func (m *Modem) cpms(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != cmsOK {
+		return c
+	}
+	switch r.verb {
+	case test:
+		m.info(`+CPMS: ("SM","ME","SR"),("SM","ME"),("SM","ME")`)
+		return cmsOK
+	case read:
+		m.info("+CPMS: " + m.usage(true))
+		return cmsOK
+	}
+	chosen := m.set.mem
+	names := r.fields()
+	if len(names) > len(chosen) {
+		return incorrect
+	}
+	for i, name := range names {
+		k := slices.IndexFunc(m.memories[:], func(m memory) bool { return m.name == name })
+		if k < 0 || i > 0 && k == memSR {
+			return cmsNotSupported
+		}
+		chosen[i] = k
+	}
+	m.set.mem = chosen
+	m.info("+CPMS: " + m.usage(false))
+	return cmsOK
+}
+
+// usage is what each chosen memory holds and can hold.
+func (m *Modem) usage(named bool) string {
+	var parts []string
+	for _, k := range m.set.mem {
+		mem := &m.memories[k]
+		if named {
+			parts = append(parts, `"`+mem.name+`"`)
+		}
+		parts = append(parts, fmt.Sprintf("%d,%d", mem.used(), len(mem.slots)))
+	}
+	return strings.Join(parts, ",")
+}
+
+// cmgl lists messages by their status: 0 unread, 1 read, 2 and 3 stored by the
+// terminal (there are none), 4 all. 3GPP TS 27.005, 4.1.
+func (m *Modem) cmgl(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != cmsOK {
+		return c
+	}
+	if r.verb == test {
+		m.info("+CMGL: (0-4)")
+		return cmsOK
+	}
+	want, ok := inRange(r.args, 4)
+	if !ok {
+		return badPDU
+	}
+	mem := &m.memories[m.set.mem[0]]
+	for i := range mem.slots {
+		s := &mem.slots[i]
+		if s.pdu != nil && (want == 4 || want == s.status()) {
+			m.info(fmt.Sprintf("+CMGL: %d,%s", i+1, s.take()))
+		}
+	}
+	return cmsOK
+}
+
+// cmgr reads a message. 3GPP TS 27.005, 4.2.
+func (m *Modem) cmgr(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != cmsOK {
+		return c
+	}
+	if r.verb == test {
+		return cmsOK
+	}
+	s := m.memories[m.set.mem[0]].at(r.args)
+	if s == nil || s.pdu == nil {
+		return noSuchIndex
+	}
+	m.info("+CMGR: " + s.take())
+	return cmsOK
+}
+
+// cmgd deletes a message, or many: delflag 1 to 3 those that were read, 4 all.
+// 3GPP TS 27.005, 3.5.4.
+func (m *Modem) cmgd(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != cmsOK {
+		return c
+	}
+	mem := &m.memories[m.set.mem[0]]
+	if r.verb == test {
+		m.info(fmt.Sprintf("+CMGD: (1-%d),(0-4)", len(mem.slots)))
+		return cmsOK
+	}
+	f := r.fields()
+	flag, ok := 0, len(f) <= 2
+	if ok && len(f) == 2 {
+		flag, ok = inRange(f[1], 4)
+	}
+	if !ok {
+		return badPDU
+	}
+	if flag > 0 {
+		mem.purge(flag == 4)
+		return cmsOK
+	}
+	s := mem.at(f[0])
+	if s == nil {
+		return noSuchIndex
+	}
+	*s = stored{}
+	return cmsOK
+}
+
+// purge deletes the messages that were read, or all.
+func (m *memory) purge(all bool) {
+	for i, s := range m.slots {
+		if all || s.read {
+			m.slots[i] = stored{}
+		}
+	}
+}

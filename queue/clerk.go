@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// alarm is when the clerk has to look at the store next.
+type alarm struct {
+	changed chan struct{} // holds a token when at was moved forward
+
+	mu sync.Mutex // guards at
+	at time.Time  // zero: never
+}
+
+// notLater makes the alarm ring at t or before.
+func (a *alarm) notLater(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	a.mu.Lock()
+	sooner := a.at.IsZero() || t.Before(a.at)
+	if sooner {
+		a.at = t
+	}
+	a.mu.Unlock()
+	if sooner {
+		poke(a.changed)
+	}
+}
+
+func (a *alarm) set(t time.Time) {
+	a.mu.Lock()
+	a.at = t
+	a.mu.Unlock()
+}
+
+// wait returns when the alarm rings; false when ctx ended. Whoever asks for a
+// turn meanwhile gets one.
+func (a *alarm) wait(ctx context.Context, turn <-chan struct{}) bool {
+	for {
+		a.mu.Lock()
+		at := a.at
+		a.mu.Unlock()
+		var ring <-chan time.Time
+		if !at.IsZero() {
+			ring = time.After(time.Until(at))
+		}
+		select {
+		case <-ring:
+			return true
+		case <-a.changed:
+		case <-turn:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// clerkRetry is how long the clerk waits when the store fails.
+const clerkRetry = time.Second
+
+// clerk lets the rules decide about every message whose time has come.
+func (q *Queue) clerk(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		err := q.review(ctx)
+		if (err != nil) != failing && ctx.Err() == nil {
+			failing = err != nil
+			q.log.Error("time-driven decisions", "failing", failing, "err", err)
+		}
+		if err != nil {
+			q.alarm.set(time.Now().Add(clerkRetry))
+		}
+		if !q.alarm.wait(ctx, q.turn) {
+			return
+		}
+	}
+}
+
+// review empties what is overdue, and sets the alarm to what comes next.
+func (q *Queue) review(ctx context.Context) error {
+	for {
+		// Whatever comes in from here on moves the alarm again.
+		q.alarm.set(time.Time{})
+		lanes, err := q.store.Overdue(ctx)
+		if err != nil {
+			return err
+		}
+		if len(lanes) > 0 {
+			q.roster.wakeAll()
+		}
+		at, ok, err := q.store.NextDue(ctx)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return nil
+		}
+		if at.After(time.Now()) {
+			q.alarm.notLater(at)
+			return nil
+		}
+	}
+}
+
+// Turn returns when the clerk has come round, which shows that it and the store
+// are alive.
+func (q *Queue) Turn(ctx context.Context) error {
+	select {
+	case q.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"cellpost/sms"
+)
+
+// Add takes a batch, see [queue.Store]. A batch is known again by its first
+// message, so one that has only events is stored as often as it comes. Zero
+// times of creation become the time of now.
+func (s *Store) Add(ctx context.Context, b sms.Batch) error {
+	return s.write(ctx, func(t *tx) error {
+		if done, err := t.isStored(b); done || err != nil {
+			return err
+		}
+		if err := t.debit(b.Messages); err != nil {
+			return err
+		}
+		for i := range b.Messages {
+			if err := t.addMessage(&b.Messages[i]); err != nil {
+				return err
+			}
+		}
+		for i := range b.Events {
+			if err := t.addEvent(&b.Events[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) isStored(b sms.Batch) (bool, error) {
+	if len(b.Messages) == 0 {
+		return false, nil
+	}
+	return scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM message WHERE id = ?)`, b.Messages[0].ID[:]))
+}
+
+// debit takes the prices from the accounts.
+func (t *tx) debit(messages []sms.Message) error {
+	prices := map[string]sms.Credits{}
+	for i := range messages {
+		prices[messages[i].Account] += messages[i].Price
+	}
+	for _, name := range slices.Sorted(maps.Keys(prices)) {
+		n, err := t.exec(`UPDATE account SET credits = credits - ?1 WHERE name = ?2 AND (unlimited OR credits >= ?1)`,
+			prices[name], name)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return t.noDebit(name)
+		}
+	}
+	return nil
+}
+
+// noDebit says why an account could not be debited.
+func (t *tx) noDebit(name string) error {
+	_, err := scalar[bool](t.row(`SELECT unlimited FROM account WHERE name = ?`, name))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return sms.ErrNoAccount
+	case err != nil:
+		return err
+	}
+	return sms.ErrNoCredit
+}
+
+func (t *tx) addMessage(m *sms.Message) error {
+	if m.State != sms.Queued && m.State != sms.Scheduled && m.State != sms.Held || len(m.Parts) == 0 {
+		return fmt.Errorf("message %s cannot begin %q with %d parts: let the rules admit it first", m.ID, m.State, len(m.Parts))
+	}
+	seq, err := t.insert(`INSERT INTO message (id, submission, account, source, recipient, sender, client_id, only_sim,
+			text, priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
+			tries, price, why, duplicate, created, updated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?)`,
+		m.ID[:], m.Submission[:], m.Account, m.Source, m.To, m.From, m.ClientID, m.OnlySIM,
+		m.Text, m.Priority, m.Escalate, m.Resend, m.Report, m.State, millis(m.Due), millis(m.Review), millis(m.Expires),
+		m.Lane, m.Avoid, millis(m.AvoidUntil), m.Price, m.Why,
+		millis(cmp.Or(m.Created, t.now)), millis(t.now))
+	if err != nil {
+		return err
+	}
+	for i := range m.Parts {
+		if _, err := t.exec(`INSERT INTO part (message, n, tpdu, state, sim, mr) VALUES (?, ?, ?, ?, '', 0)`,
+			seq, i+1, m.Parts[i].TPDU, sms.Queued); err != nil {
+			return err
+		}
+	}
+	return t.note(seq, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, m.Why))
+}

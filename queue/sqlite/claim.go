@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// attempt is a hand-over as a transaction works on it.
+type attempt struct {
+	id, seq  int64 // its own, and that of its message
+	part     int   // N of the part
+	sim      string
+	modem    string
+	outcome  sms.OutcomeKind
+	repeat   bool
+	obsolete bool // the message has started over since
+	started  time.Time
+}
+
+const attemptColumns = `id, message, part, sim, modem, outcome, repeat, obsolete, started`
+
+func scanAttempt(s scanner) (a attempt, err error) {
+	err = s.Scan(&a.id, &a.seq, &a.part, &a.sim, &a.modem, &a.outcome, &a.repeat, &a.obsolete, moment{&a.started})
+	return a, err
+}
+
+// Claim opens an attempt for the most urgent message, see [queue.Store].
+func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
+	return ask(ctx, s, func(t *tx) (queue.Claim, error) {
+		seq, err := t.mostUrgent(by)
+		if err != nil {
+			return queue.Claim{}, err
+		}
+		r, err := t.load(seq)
+		if err != nil {
+			return queue.Claim{}, err
+		}
+		i := r.next()
+		if i < 0 {
+			return queue.Claim{}, fmt.Errorf("message %s is queued without a part to send: cancel it", r.msg.ID)
+		}
+		return t.begin(r, i, by)
+	})
+}
+
+// claimQuery looks into one lane at one priority: one step down the index,
+// however many rows wait behind or are due later. It walks over rows that
+// avoid the SIM or have expired without leaving the index. The first are as
+// many as the SIM could try lately, a few hundred; the others are gone with
+// the next Overdue.
+const claimQuery = `SELECT due, seq FROM message
+	WHERE state = 'queued' AND lane = ?1 AND priority = ?2 AND due <= ?3 AND expires > ?3
+		AND (?4 OR avoid <> ?5 OR avoid_until <= ?3)
+	ORDER BY due, seq LIMIT 1`
+
+// mostUrgent returns the message that a line is to take, or [queue.ErrNothing].
+func (t *tx) mostUrgent(by queue.By) (int64, error) {
+	type place struct{ due, seq int64 }
+	lanes := t.rules.Lanes(by.SIM)
+	for priority := 1; priority <= 3; priority++ {
+		var best place
+		for _, lane := range lanes {
+			var p place
+			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM).Scan(&p.due, &p.seq)
+			switch {
+			case errors.Is(err, sql.ErrNoRows):
+			case err != nil:
+				return 0, err
+			case best.seq == 0 || p.due < best.due || p.due == best.due && p.seq < best.seq:
+				best = p
+			}
+		}
+		if best.seq != 0 {
+			return best.seq, nil
+		}
+	}
+	return 0, queue.ErrNothing
+}
+
+// begin opens the attempt for the part at index i.
+func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
+	p := &r.msg.Parts[i]
+	repeat, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
+		WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete)`, r.seq, p.N, by.SIM))
+	if err != nil {
+		return queue.Claim{}, err
+	}
+	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, outcome, cause_set, cause_code, detail, obsolete, started)
+		VALUES (?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, millis(t.now))
+	if err != nil {
+		return queue.Claim{}, err
+	}
+	p.State, p.SIM, p.MR = sms.Sending, "", 0
+	r.msg.State = sms.Sending
+	detail := r.hop(attempt{part: p.N, sim: by.SIM, modem: by.Modem})
+	if repeat {
+		detail += "; the network is asked to drop a second copy"
+	}
+	if err := t.keep(r, string(sms.Sending), detail); err != nil {
+		return queue.Claim{}, err
+	}
+	return queue.Claim{Message: r.msg, Part: i, Attempt: id, Repeat: repeat, By: by}, nil
+}
+
+// hop names a hand-over in the timeline.
+func (r *record) hop(a attempt) string {
+	return fmt.Sprintf("part %d of %d by %s (%s)", a.part, len(r.msg.Parts), a.modem, a.sim)
+}

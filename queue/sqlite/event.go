@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// addEvent stores news that has to be told from now on.
+func (t *tx) addEvent(e *sms.Event) error {
+	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?)`,
+		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)))
+	return err
+}
+
+// news is an event, or when to ask for one.
+type news struct {
+	event sms.Event // its ID is 0 when none is due
+	next  time.Time
+}
+
+const dueEventQuery = `SELECT id, door, account, message, recipient, subject, ref, text, created, tries, due
+	FROM event WHERE state = 'waiting' ORDER BY due, id LIMIT 1`
+
+// ClaimEvent hands out the event that is due first, see [queue.Store].
+func (s *Store) ClaimEvent(ctx context.Context, hold time.Duration) (sms.Event, time.Time, error) {
+	n, err := ask(ctx, s, func(t *tx) (news, error) {
+		var e sms.Event
+		var due time.Time
+		err := t.row(dueEventQuery).Scan(&e.ID, &e.Door, &e.Account, ident{&e.Message}, &e.To, &e.Subject, &e.Ref,
+			&e.Text, moment{&e.Created}, &e.Tries, moment{&due})
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return news{}, nil
+		case err != nil:
+			return news{}, err
+		case due.After(t.now):
+			return news{next: due}, nil
+		}
+		_, err = t.exec(`UPDATE event SET due = ? WHERE id = ?`, millis(t.now.Add(hold)), e.ID)
+		return news{event: e}, err
+	})
+	if err == nil && n.event.ID == 0 {
+		err = queue.ErrNothing
+	}
+	return n.event, n.next, err
+}
+
+// EventDone records a delivery, see [queue.Store]. due counts for a waiting
+// event only.
+func (s *Store) EventDone(ctx context.Context, id int64, state sms.EventState, due time.Time, why string) error {
+	return s.write(ctx, func(t *tx) error {
+		until, failed := any(nil), 1
+		switch state {
+		case sms.EventWaiting:
+			until = millis(due)
+		case sms.EventDelivered:
+			failed = 0
+		}
+		n, err := t.exec(`UPDATE event SET state = ?, due = ?, tries = tries + ?, why = ? WHERE id = ?`,
+			state, until, failed, why, id)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("there is no event %d", id)
+		}
+		return err
+	})
+}

@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// Reader reads the file, beside a daemon that writes it or without one. It
+// sees what was committed before a method began.
+type Reader struct {
+	db      *sql.DB
+	account *sql.Stmt // of every mail
+}
+
+// OpenReader opens the database at path for reading only. A file that no
+// [Open] has made or brought up to date is refused.
+func OpenReader(path string) (*Reader, error) {
+	r, err := openReader(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the queue %s: %w", path, explain(err))
+	}
+	return r, nil
+}
+
+func openReader(path string) (*Reader, error) {
+	db, err := sql.Open("sqlite3", dsn(path, readerOptions))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	stmt, err := prepareReader(context.Background(), db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &Reader{db: db, account: stmt}, nil
+}
+
+func prepareReader(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {
+	files, err := latest()
+	if err != nil {
+		return nil, err
+	}
+	have, err := version(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVersion(have, len(files)); err != nil {
+		return nil, err
+	}
+	if have < len(files) {
+		return nil, fmt.Errorf("the database has version %d, this program needs %d: start the service once", have, len(files))
+	}
+	return db.PrepareContext(ctx, accountQuery)
+}
+
+// Close closes the file.
+func (r *Reader) Close() error {
+	return errors.Join(r.account.Close(), r.db.Close())
+}
+
+// snapshot runs read on one state of the database, whatever is written beside.
+func (r *Reader) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing was written
+	return read(tx)
+}
+
+// readAll is all for a transaction of a reader.
+func readAll[T any](ctx context.Context, tx *sql.Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scan)
+}
+
+const partsQuery = `SELECT ` + partColumns + ` FROM part WHERE message = ? ORDER BY n`
+
+// listQuery is the statement of a filter, and its arguments.
+func listQuery(f queue.Filter) (string, []any) {
+	var where []string
+	var args []any
+	if f.State != "" {
+		where, args = append(where, "state = ?"), append(args, f.State)
+	}
+	if f.Account != "" {
+		where, args = append(where, "account = ?"), append(args, f.Account)
+	}
+	query := `SELECT ` + messageColumns + ` FROM message`
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	return query + " ORDER BY seq DESC LIMIT ?", append(args, cmp.Or(f.Limit, 50))
+}
+
+// List returns messages, see [queue.Store].
+func (r *Reader) List(ctx context.Context, f queue.Filter) ([]sms.Message, error) {
+	var list []sms.Message
+	err := r.snapshot(ctx, func(tx *sql.Tx) error {
+		query, args := listQuery(f)
+		records, err := readAll(ctx, tx, scanMessage, query, args...)
+		if err != nil {
+			return err
+		}
+		for _, rec := range records {
+			rec.msg.Parts, err = readAll(ctx, tx, scanPart, partsQuery, rec.seq)
+			if err != nil {
+				return err
+			}
+			list = append(list, rec.msg)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Show returns one message with all that happened to it, see [queue.Store].
+func (r *Reader) Show(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry, error) {
+	var m sms.Message
+	var timeline []sms.Entry
+	err := r.snapshot(ctx, func(tx *sql.Tx) error {
+		rec, err := scanMessage(tx.QueryRowContext(ctx, `SELECT `+messageColumns+` FROM message WHERE id = ?`, id[:]))
+		if errors.Is(err, sql.ErrNoRows) {
+			return queue.ErrNoMessage
+		}
+		if err != nil {
+			return err
+		}
+		m = rec.msg
+		if m.Parts, err = readAll(ctx, tx, scanPart, partsQuery, rec.seq); err != nil {
+			return err
+		}
+		for i := range m.Parts {
+			p := &m.Parts[i]
+			if p.Attempts, err = readAll(ctx, tx, scanHistory, historyQuery, rec.seq, p.N); err != nil {
+				return err
+			}
+		}
+		timeline, err = readAll(ctx, tx, scanEntry, `SELECT at, event, detail FROM timeline WHERE message = ? ORDER BY n`, rec.seq)
+		return err
+	})
+	return m, timeline, err
+}
+
+const historyQuery = `SELECT id, part, sim, modem, outcome, coalesce(mr, 0), cause_set, cause_code, detail, started, ended
+	FROM attempt WHERE message = ? AND part = ? ORDER BY id`
+
+func scanHistory(s scanner) (a sms.Attempt, err error) {
+	o := &a.Outcome
+	err = s.Scan(&a.ID, &a.Part, &a.SIM, &a.Modem, &o.Kind, &o.MR, &o.Cause.Set, &o.Cause.Code, &o.Detail,
+		moment{&a.Started}, moment{&a.Ended})
+	return a, err
+}
+
+func scanEntry(s scanner) (e sms.Entry, err error) {
+	err = s.Scan(moment{&e.At}, &e.Event, &e.Detail)
+	return e, err
+}
+
+// NextDue returns the earliest Review, see [queue.Store].
+func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+	err = r.db.QueryRowContext(ctx, nextDueQuery).Scan(moment{&at})
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	return at, err == nil, err
+}
+
+const nextDueQuery = `SELECT review FROM message WHERE review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT 1`
+
+// Inbox returns messages from handsets, newest first; limit 0 is 50.
+func (r *Reader) Inbox(ctx context.Context, limit int) ([]sms.Inbound, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id, sim, modem, tpdu, sender, text, received
+		FROM inbound ORDER BY id DESC LIMIT ?`, cmp.Or(limit, 50))
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (in sms.Inbound, err error) {
+		err = s.Scan(&in.ID, &in.SIM, &in.Modem, &in.TPDU, &in.From, &in.Text, moment{&in.Received})
+		return in, err
+	})
+}

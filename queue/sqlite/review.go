@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// maxOverdue bounds the messages of one Overdue, and so how long claims wait
+// for it.
+const maxOverdue = 200
+
+const overdueQuery = `SELECT seq FROM message
+	WHERE review <= ? AND review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT ?`
+
+// Overdue reviews messages, see [queue.Store]. A message that is being sent
+// keeps its Review for when the hand-over has ended.
+func (s *Store) Overdue(ctx context.Context) ([]sms.Lane, error) {
+	return ask(ctx, s, func(t *tx) ([]sms.Lane, error) {
+		list, err := all(t, scalar[int64], overdueQuery, millis(t.now), maxOverdue)
+		if err != nil {
+			return nil, err
+		}
+		var lanes []sms.Lane
+		for _, seq := range list {
+			r, err := t.load(seq)
+			if err != nil {
+				return nil, err
+			}
+			if err := t.review(r); err != nil {
+				return nil, err
+			}
+			if r.msg.State == sms.Queued && !slices.Contains(lanes, r.msg.Lane) {
+				lanes = append(lanes, r.msg.Lane)
+			}
+		}
+		return lanes, nil
+	})
+}
+
+func (t *tx) review(r *record) error {
+	m := &r.msg
+	step := t.rules.Review(*m, t.now)
+	event := string(step.State)
+	if step.State == sms.Sent {
+		event = "no report"
+	}
+	if step.State == m.State && step.Lane == m.Lane && step.Why == m.Why {
+		if err := m.Apply(step); err != nil {
+			return err
+		}
+		return t.save(r)
+	}
+	return t.apply(r, step, event, step.Why)
+}
+
+// Reroute moves messages out of lanes that no route has any more, see
+// [queue.Store]. A message whose number no route carries stays where it is,
+// and says so.
+func (s *Store) Reroute(ctx context.Context) (int, error) {
+	return ask(ctx, s, func(t *tx) (int, error) {
+		lanes, err := all(t, scalar[sms.Lane], `SELECT DISTINCT lane FROM message
+			WHERE state IN ('queued', 'scheduled', 'held', 'unknown')`)
+		if err != nil {
+			return 0, err
+		}
+		moved := 0
+		for _, lane := range lanes {
+			if t.rules.Serves(lane) {
+				continue
+			}
+			n, err := t.leave(lane)
+			if err != nil {
+				return 0, err
+			}
+			moved += n
+		}
+		return moved, nil
+	})
+}
+
+// leave moves all messages out of a lane, and returns how many could.
+func (t *tx) leave(lane sms.Lane) (int, error) {
+	list, err := all(t, scalar[int64], `SELECT seq FROM message
+		WHERE state IN ('queued', 'scheduled', 'held', 'unknown') AND lane = ?`, lane)
+	if err != nil {
+		return 0, err
+	}
+	moved := 0
+	for _, seq := range list {
+		r, err := t.load(seq)
+		if err != nil {
+			return 0, err
+		}
+		ok, err := t.reroute(r)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			moved++
+		}
+	}
+	return moved, nil
+}
+
+// reroute gives a message the lane that it would get today.
+func (t *tx) reroute(r *record) (bool, error) {
+	m := &r.msg
+	step, err := t.rules.Admit(*m, t.now)
+	if err != nil {
+		why := fmt.Sprintf("%s, as when it had lane %s: add a route", err, m.Lane)
+		if m.Why == why {
+			return false, nil
+		}
+		m.Why = why
+		return false, t.keep(r, string(m.State), why)
+	}
+	why := fmt.Sprintf("no route has lane %s any more: now for %s", m.Lane, step.Lane)
+	m.Lane = step.Lane
+	if m.State == sms.Queued {
+		m.Review = t.now // what depends on the lane is decided anew
+	}
+	m.Why = why
+	return true, t.keep(r, string(m.State), why)
+}
+
+// Cancel stops a message, see [queue.Store]. Its price is given back when
+// nothing of it can have left.
+func (s *Store) Cancel(ctx context.Context, id sms.ID) error {
+	return s.write(ctx, func(t *tx) error {
+		r, err := t.find(id)
+		if err != nil {
+			return err
+		}
+		m := &r.msg
+		switch m.State {
+		case sms.Queued, sms.Scheduled, sms.Held, sms.Unknown:
+		default:
+			return queue.ErrState
+		}
+		left, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
+			WHERE message = ? AND outcome IN ('accepted', 'unknown'))`, r.seq))
+		if err != nil {
+			return err
+		}
+		step := sms.Step{State: sms.Cancelled, Due: m.Due, Lane: m.Lane, Refund: !left, Why: "cancelled"}
+		return t.apply(r, step, string(sms.Cancelled), "was "+string(m.State))
+	})
+}

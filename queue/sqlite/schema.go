@@ -1,0 +1,108 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+)
+
+// Migrations go forward only: file 0001 makes version 1 of an empty database,
+// and a file that a release carried is never edited again.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Options of the connections. The build of the driver would set a database in
+// WAL mode to synchronous=NORMAL, and lose the last commits in a power cut.
+const (
+	writerOptions = "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_foreign_keys=on"
+	readerOptions = "mode=ro&_query_only=true&_busy_timeout=5000"
+)
+
+// readers is how many connections read side by side.
+const readers = 4
+
+func dsn(path, options string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
+}
+
+// create makes sure that the file is there, and that only its owner reads it:
+// it holds texts and password hashes. The files beside it inherit that.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// version reads the version of the schema, 0 for an empty database.
+func version(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (int, error) {
+	var v int
+	err := q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
+	return v, err
+}
+
+// latest lists the migrations, in order: the length is the version of today.
+func latest() ([]string, error) {
+	return fs.Glob(migrations, "migrations/*.sql")
+}
+
+// migrate brings the database to the version of today. Each version is one
+// transaction, so that a power cut leaves a whole one.
+func migrate(ctx context.Context, conn *sql.Conn, log *slog.Logger) error {
+	files, err := latest()
+	if err != nil {
+		return err
+	}
+	for {
+		done, err := migrateOne(ctx, conn, files, log)
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+func migrateOne(ctx context.Context, conn *sql.Conn, files []string, log *slog.Logger) (done bool, err error) {
+	tx, err := conn.BeginTx(ctx, nil) // immediate: two processes do not migrate at once
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	from, err := version(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	if err := checkVersion(from, len(files)); err != nil || from == len(files) {
+		return true, err
+	}
+	text, err := migrations.ReadFile(files[from])
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		return false, fmt.Errorf("migration to version %d: %w", from+1, err)
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", from+1)); err != nil {
+		return false, err
+	}
+	if err := tx.Commit(); err != nil {
+		return false, err
+	}
+	log.Info("database migrated", "version", from+1)
+	return false, nil
+}
+
+func checkVersion(have, want int) error {
+	if have > want {
+		return fmt.Errorf("the database has version %d, this program knows up to %d: use the newer program again", have, want)
+	}
+	return nil
+}

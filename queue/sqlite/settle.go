@@ -1,0 +1,288 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cellpost/pdu"
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// GiveBack ends a claim that never began, see [queue.Store]. A message of
+// which parts have left stays with their SIM.
+func (s *Store) GiveBack(ctx context.Context, c queue.Claim, why string) error {
+	return s.write(ctx, func(t *tx) error {
+		a, r, err := t.held(c.Attempt)
+		if err != nil {
+			return err
+		}
+		if err := t.end(a, r, sms.Outcome{Kind: sms.NotSent, Detail: why}); err != nil {
+			return err
+		}
+		m := &r.msg
+		step := sms.Step{
+			State: sms.Queued, Due: m.Due, Review: m.Review, Lane: m.Lane,
+			Avoid: m.Avoid, AvoidUntil: m.AvoidUntil, Why: why,
+		}
+		if slices.ContainsFunc(m.Parts, taken) {
+			step = t.afterParts(r, a)
+		}
+		return t.apply(r, step, "given back", r.hop(a)+": "+why)
+	})
+}
+
+// PartSent opens the attempt for the next part, see [queue.Store]. An outcome
+// that does not mean acceptance, or that of the last part, is for
+// [Store.Settle]; it is refused and changes nothing.
+func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (queue.Claim, error) {
+	return ask(ctx, s, func(t *tx) (queue.Claim, error) {
+		a, r, err := t.held(c.Attempt)
+		if err != nil {
+			return queue.Claim{}, err
+		}
+		o = explained(o)
+		if err := t.end(a, r, o); err != nil {
+			return queue.Claim{}, err
+		}
+		next := r.next()
+		if !taken(*r.part(a.part)) || next < 0 {
+			return queue.Claim{}, fmt.Errorf("%s ended %q: settle the claim", r.hop(a), o.Kind)
+		}
+		if err := t.note(r.seq, "part sent", r.hop(a)+": "+words(o)); err != nil {
+			return queue.Claim{}, err
+		}
+		if err := t.matchKept(a, r, o); err != nil {
+			return queue.Claim{}, err
+		}
+		return t.begin(r, next, queue.By{SIM: a.sim, Modem: a.modem, Alone: c.By.Alone})
+	})
+}
+
+// Settle ends a claim, see [queue.Store]. When the part was accepted and
+// others have still to go, they are queued for the same SIM.
+func (s *Store) Settle(ctx context.Context, c queue.Claim, o sms.Outcome) error {
+	return s.write(ctx, func(t *tx) error {
+		a, r, err := t.held(c.Attempt)
+		if err != nil {
+			return err
+		}
+		return t.settle(a, r, explained(o))
+	})
+}
+
+func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
+	if err := t.end(a, r, o); err != nil {
+		return err
+	}
+	var step sms.Step
+	if taken(*r.part(a.part)) {
+		step = t.afterParts(r, a)
+	} else {
+		step = t.rules.After(r.msg, a.sim, o, a.repeat, t.now)
+	}
+	if err := t.apply(r, step, string(step.State), r.hop(a)+": "+words(o)); err != nil {
+		return err
+	}
+	return t.matchKept(a, r, o)
+}
+
+// Abandon makes unknown what a dead process had under way, see [queue.Store].
+func (s *Store) Abandon(ctx context.Context) (int, error) {
+	return ask(ctx, s, func(t *tx) (int, error) {
+		open, err := all(t, scanAttempt, `SELECT `+attemptColumns+` FROM attempt WHERE outcome = 'open' ORDER BY id`)
+		if err != nil {
+			return 0, err
+		}
+		lost := sms.Outcome{Kind: sms.Ambiguous, Detail: "the process ended while the hand-over was open"}
+		for _, a := range open {
+			r, err := t.load(a.seq)
+			if err != nil {
+				return 0, err
+			}
+			if err := t.settle(a, r, lost); err != nil {
+				return 0, err
+			}
+		}
+		return len(open), nil
+	})
+}
+
+// Late settles an attempt of unknown outcome, see [queue.Store].
+func (s *Store) Late(ctx context.Context, id int64, o sms.Outcome) error {
+	return s.write(ctx, func(t *tx) error {
+		a, err := scanAttempt(t.row(attemptQuery, id))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err != nil:
+			return err
+		case a.outcome != sms.Ambiguous, o.Kind == sms.Ambiguous, o.Kind == sms.Open:
+			return nil
+		}
+		r, err := t.load(a.seq)
+		if err != nil {
+			return err
+		}
+		return t.late(a, r, explained(o))
+	})
+}
+
+func (t *tx) late(a attempt, r *record, o sms.Outcome) error {
+	if err := t.outcome(a, o); err != nil {
+		return err
+	}
+	certain, err := t.certain(r)
+	if err != nil {
+		return err
+	}
+	if err := t.note(r.seq, "late result", r.hop(a)+": "+words(o)+certain); err != nil {
+		return err
+	}
+	if err := t.lateStep(a, r, o); err != nil {
+		return err
+	}
+	return t.matchKept(a, r, o)
+}
+
+// lateStep draws the conclusion from a late result. Acceptance stops a repeat
+// that has not begun; a refusal counts when the message still waits and no
+// other hand-over of the part is in doubt.
+func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
+	p := r.part(a.part)
+	after := *p
+	after.ApplyOutcome(o, a.sim, a.repeat)
+	waits := p.State == sms.Unknown || p.State == sms.Queued
+	switch {
+	case a.obsolete:
+		return t.save(r)
+	case taken(after) && (waits || p.State == sms.Sending):
+		*p = after
+		return t.advance(r)
+	case taken(after), !waits, r.msg.State != sms.Unknown && r.msg.State != sms.Queued:
+		return t.save(r)
+	}
+	doubt, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
+		WHERE message = ? AND part = ? AND outcome = 'unknown' AND NOT obsolete)`, r.seq, a.part))
+	if err != nil {
+		return err
+	}
+	if doubt {
+		return t.save(r)
+	}
+	*p = after
+	step := t.rules.After(r.msg, a.sim, o, a.repeat, t.now)
+	return t.apply(r, step, string(step.State), step.Why)
+}
+
+const attemptQuery = `SELECT ` + attemptColumns + ` FROM attempt WHERE id = ?`
+
+// held reads the attempt of a claim, and its message; [queue.ErrLost] when it
+// is not open.
+func (t *tx) held(id int64) (attempt, *record, error) {
+	a, err := scanAttempt(t.row(attemptQuery, id))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && a.outcome != sms.Open {
+		return attempt{}, nil, queue.ErrLost
+	}
+	if err != nil {
+		return attempt{}, nil, err
+	}
+	r, err := t.load(a.seq)
+	return a, r, err
+}
+
+// outcome writes how an attempt ended.
+func (t *tx) outcome(a attempt, o sms.Outcome) error {
+	var mr any
+	if o.Kind == sms.Accepted {
+		mr = o.MR
+	}
+	_, err := t.exec(`UPDATE attempt SET outcome = ?, mr = ?, cause_set = ?, cause_code = ?, detail = ?, ended = ? WHERE id = ?`,
+		o.Kind, mr, o.Cause.Set, o.Cause.Code, o.Detail, millis(t.now), a.id)
+	return err
+}
+
+// end gives an open attempt its outcome, and its part what follows from it.
+// What news of an earlier attempt has shown of the part meanwhile stands.
+func (t *tx) end(a attempt, r *record, o sms.Outcome) error {
+	p := r.part(a.part)
+	after := *p
+	after.ApplyOutcome(o, a.sim, a.repeat)
+	if p.State == sms.Sending || p.State == sms.Sent && taken(after) {
+		*p = after
+	}
+	return t.outcome(a, o)
+}
+
+// taken reports whether the network has accepted a part.
+func taken(p sms.Part) bool { return p.State == sms.Sent || p.State == sms.Delivered }
+
+// afterParts decides by the parts, when no hand-over of the message is open
+// any more: those that are still to go wait for the SIM of the others.
+func (t *tx) afterParts(r *record, a attempt) sms.Step {
+	step := t.rules.Progress(r.msg, t.now)
+	if step.State != sms.Sending {
+		return step
+	}
+	rest := sms.Outcome{Kind: sms.NotSent, Detail: "the other parts are still to go"}
+	return t.rules.After(r.msg, a.sim, rest, false, t.now)
+}
+
+// advance decides by the parts after news about one of them. While a hand-over
+// is open, its end decides.
+func (t *tx) advance(r *record) error {
+	if r.msg.State == sms.Sending {
+		return t.save(r)
+	}
+	step := t.rules.Progress(r.msg, t.now)
+	if step.State != r.msg.State || step.Why != r.msg.Why {
+		return t.apply(r, step, string(step.State), step.Why)
+	}
+	if err := r.msg.Apply(step); err != nil {
+		return err
+	}
+	return t.save(r)
+}
+
+// certain takes the flag of a possible duplicate from a message, when all its
+// attempts have an outcome and no part was accepted, or is under way, twice.
+// It returns words for the timeline.
+func (t *tx) certain(r *record) (string, error) {
+	if !r.msg.Duplicate {
+		return "", nil
+	}
+	doubt, err := scalar[bool](t.row(`SELECT EXISTS (
+			SELECT 1 FROM attempt WHERE message = ?1 AND outcome = 'unknown'
+		) OR EXISTS (
+			SELECT 1 FROM attempt WHERE message = ?1 AND outcome IN ('accepted', 'open') GROUP BY part HAVING count(*) > 1
+		)`, r.seq))
+	if err != nil || doubt {
+		return "", err
+	}
+	r.msg.Duplicate = false
+	return "; no possible duplicate any more", nil
+}
+
+// explained gives an outcome its reason in words.
+func explained(o sms.Outcome) sms.Outcome {
+	if o.Kind != sms.Accepted {
+		o.Detail = words(o)
+	}
+	return o
+}
+
+// words say an outcome in the timeline.
+func words(o sms.Outcome) string {
+	switch {
+	case o.Kind == sms.Accepted:
+		return fmt.Sprintf("reference %d", o.MR)
+	case o.Detail != "":
+		return o.Detail
+	case o.Cause != pdu.Cause{}:
+		return o.Cause.String()
+	}
+	return string(o.Kind)
+}

@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cellpost/sms"
+)
+
+// tx is the writing connection, and what a request may use of it.
+type tx struct {
+	conn     *sql.Conn
+	prepared map[string]*sql.Stmt // by their text: all texts are constants
+	rules    *sms.Rules
+	log      *slog.Logger
+	now      time.Time // of the request, in UTC and whole milliseconds
+}
+
+// background is the context of statements: a transaction that others share is
+// not broken off for one of them, and it is short.
+var background = context.Background()
+
+func (t *tx) close() error {
+	for _, s := range t.prepared {
+		s.Close()
+	}
+	return t.conn.Close()
+}
+
+// stmt prepares a statement once for the life of the connection.
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if s, ok := t.prepared[query]; ok {
+		return s, nil
+	}
+	s, err := t.conn.PrepareContext(background, query)
+	if err != nil {
+		return nil, err
+	}
+	t.prepared[query] = s
+	return s, nil
+}
+
+// exec returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(background, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// insert returns the key of the new row.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(background, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+// row reads one row; [sql.ErrNoRows] when there is none.
+func (t *tx) row(query string, args ...any) scanner {
+	s, err := t.stmt(query)
+	if err != nil {
+		return failed{err}
+	}
+	return s.QueryRowContext(background, args...)
+}
+
+// all reads the rows of a query, each by one call of scan.
+func all[T any](t *tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	s, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(background, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scan)
+}
+
+func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+// commit carries out a batch in one transaction. The outcome of each request
+// is left in its err; an error of commit means that none of them was done.
+func (t *tx) commit(batch []*request) error {
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	for _, r := range batch {
+		if err := t.try(r); err != nil {
+			t.exec("ROLLBACK") // SQLite has mostly done it
+			return err
+		}
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		t.exec("ROLLBACK")
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// try carries out one request, or nothing of it. It returns an error when the
+// transaction is lost: a full disk makes SQLite roll all of it back.
+func (t *tx) try(r *request) error {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil
+	}
+	if _, err := t.exec("SAVEPOINT request"); err != nil {
+		return err
+	}
+	t.now = time.UnixMilli(time.Now().UnixMilli()).UTC()
+	if r.err = r.work(t); r.err != nil {
+		if _, err := t.exec("ROLLBACK TO request"); err != nil {
+			return r.err
+		}
+	}
+	_, err := t.exec("RELEASE request")
+	return err
+}
+
+// scanner is a row, or rows, to be read.
+type scanner interface{ Scan(dest ...any) error }
+
+type failed struct{ err error }
+
+func (f failed) Scan(...any) error { return f.err }
+
+// scalar is the scan of a query with one column.
+func scalar[T any](r scanner) (v T, err error) {
+	err = r.Scan(&v)
+	return v, err
+}
+
+// millis is a time as the database keeps it: UTC milliseconds, NULL for the
+// zero time.
+func millis(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// moment reads what millis wrote.
+type moment struct{ t *time.Time }
+
+// Scan implements [sql.Scanner].
+func (m moment) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*m.t = time.Time{}
+	case int64:
+		*m.t = time.UnixMilli(v).UTC()
+	default:
+		return fmt.Errorf("a time is kept as milliseconds, not as %T", v)
+	}
+	return nil
+}
+
+// blob is an ID as the database keeps it: 16 octets, NULL for none.
+func blob(id sms.ID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
+// ident reads what blob wrote.
+type ident struct{ id *sms.ID }
+
+// Scan implements [sql.Scanner].
+func (i ident) Scan(v any) error {
+	b, ok := v.([]byte)
+	if v != nil && (!ok || len(b) != len(i.id)) {
+		return fmt.Errorf("an ID is kept as %d octets", len(i.id))
+	}
+	*i.id = sms.ID{}
+	copy(i.id[:], b)
+	return nil
+}

@@ -1,0 +1,123 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cellpost/sms"
+)
+
+// Store keeps messages. Its methods are transitions, not rows: each is one
+// transaction that checks what it changes, decides by the [sms.Rules] that the
+// store was opened with, writes the timeline, and is durable when it returns.
+// All may be called concurrently.
+type Store interface {
+	// Add takes a batch: every message queued or scheduled as its State says,
+	// its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the
+	// whole batch. A batch whose messages are stored already, by ID, is taken
+	// as done.
+	Add(ctx context.Context, b sms.Batch) error
+
+	// Claim hands to a line the most urgent message that it may take (lowest
+	// Priority, then Due, then arrival): State becomes sending and an attempt is
+	// opened for the first part that is not sent. [ErrNothing] when there is none.
+	Claim(ctx context.Context, by By) (Claim, error)
+
+	// GiveBack returns a claim whose attempt never began; the message is queued
+	// as it was. why is for the timeline.
+	GiveBack(ctx context.Context, c Claim, why string) error
+
+	// PartSent records that the part under way was accepted, and opens the
+	// attempt for the next one, which the returned claim names. It is for every
+	// part but the last.
+	PartSent(ctx context.Context, c Claim, o sms.Outcome) (Claim, error)
+
+	// Settle ends a claim with the outcome of its last hand-over, and lets
+	// [sms.Rules.After] decide what comes next. [ErrLost] when the attempt is no
+	// longer open.
+	Settle(ctx context.Context, c Claim, o sms.Outcome) error
+
+	// Abandon makes unknown every attempt that is open: those of a process that
+	// is no more. It returns how many there were. Call it before the first Claim.
+	Abandon(ctx context.Context) (int, error)
+
+	// Reroute gives a lane of today's rules to the unfinished messages whose
+	// lane no route has any more.
+	Reroute(ctx context.Context) (int, error)
+
+	// Late settles an attempt that had ended unknown, when its result comes
+	// after all. A result for any other attempt changes nothing.
+	Late(ctx context.Context, attempt int64, o sms.Outcome) error
+
+	// NextDue is the earliest Review of any message; ok is false when nothing waits.
+	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+
+	// Overdue lets [sms.Rules.Review] decide about messages whose Review has
+	// come, a bounded number at a time, and returns the lanes that got work.
+	Overdue(ctx context.Context) ([]sms.Lane, error)
+
+	// Report stores a status report and matches it: by SIM, TP-MR and recipient
+	// with the newest part sent; else with the newest part of unknown outcome
+	// to that recipient by that SIM. A report that matches nothing is kept and
+	// looked at when a part gets its TP-MR. matched tells.
+	Report(ctx context.Context, r sms.Report) (matched bool, err error)
+
+	// Receive stores a message from a handset. One that is stored already (same
+	// SIM, same TPDU) is taken as done.
+	Receive(ctx context.Context, in sms.Inbound) error
+
+	// Cancel stops a message that is queued, scheduled, held or unknown.
+	// [ErrState] when it is too late, [ErrNoMessage] when there is none.
+	Cancel(ctx context.Context, id sms.ID) error
+
+	// ClaimEvent hands out the event that is due first, and hides it for the
+	// time of hold: who does not call EventDone gets it again. [ErrNothing]
+	// when none is due; then next is when to ask again, zero for never.
+	ClaimEvent(ctx context.Context, hold time.Duration) (e sms.Event, next time.Time, err error)
+
+	// EventDone records a delivery: delivered, dead, or waiting until due.
+	EventDone(ctx context.Context, id int64, s sms.EventState, due time.Time, why string) error
+
+	// List returns messages, newest first, with their parts and without attempts.
+	List(ctx context.Context, f Filter) ([]sms.Message, error)
+
+	// Show returns one message with its attempts, and its timeline, oldest
+	// first. [ErrNoMessage] when there is none.
+	Show(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry, error)
+
+	// Now is the clock that the store writes by.
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// Errors of a store.
+var (
+	ErrNothing   = errors.New("nothing to do")
+	ErrLost      = errors.New("the attempt is not open any more")
+	ErrNoMessage = sms.ErrNoMessage
+	ErrState     = sms.ErrTooLate
+)
+
+// By is who claims.
+type By struct {
+	SIM   string
+	Modem string
+	Alone bool // no other line is in service: messages that would rather avoid this SIM are taken too
+}
+
+// Claim is a message in the hands of one line, with one attempt open.
+type Claim struct {
+	Message   sms.Message // with its parts; the store's own copy does not share memory
+	Part      int         // index into Message.Parts of the part under way
+	Attempt   int64
+	Repeat    bool // an earlier attempt of this part by this SIM ended unknown: ask the SC to reject a duplicate
+	Reference byte // TP-MR to ask for: the low octet of Attempt, or of the earlier one when Repeat
+	By        By
+}
+
+// Filter selects messages; zero values select all.
+type Filter struct {
+	State   sms.State
+	Account string
+	Limit   int // 0: 50
+}

@@ -1,0 +1,285 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"cellpost/pdu"
+	"cellpost/sms"
+)
+
+// worker keeps one line busy. Its fetcher claims the next message while its
+// sender has one on the air, and its settler records the outcome of the last:
+// between two hand-overs the modem waits for neither.
+type worker struct {
+	q    *Queue
+	line Line
+	by   By
+
+	work  chan struct{} // holds a token when there may be something to claim
+	yield chan struct{} // holds a token when the claim held is wanted elsewhere
+	ready chan Claim    // fetcher to sender, unbuffered: the claim is held, not begun
+	done  chan ending   // sender to settler
+
+	status
+	held sms.Lane // of the claim held while yielding; roster.mu guards it
+}
+
+// ending is the end of a claim.
+type ending struct {
+	claim   Claim
+	outcome sms.Outcome
+}
+
+// Serve carries messages over a line until ctx ends; the part under way is
+// finished first, and what was claimed but not begun is given back.
+func (q *Queue) Serve(ctx context.Context, line Line) error {
+	w := &worker{
+		q: q, line: line, by: By{SIM: line.SIM(), Modem: line.Name()},
+		work:  make(chan struct{}, 1),
+		yield: make(chan struct{}, 1),
+		ready: make(chan Claim),
+		done:  make(chan ending, 1),
+	}
+	q.roster.add(w)
+	var wg sync.WaitGroup
+	wg.Go(func() { w.fetch(ctx) })
+	wg.Go(func() { w.settle(ctx) })
+	w.send(ctx)
+	close(w.done)
+	q.roster.remove(w)
+	wg.Wait()
+	q.roster.wakeAll() // what this line was preferred for is for others now
+	return nil
+}
+
+// fetch claims and holds, one message at a time.
+func (w *worker) fetch(ctx context.Context) {
+	for ctx.Err() == nil {
+		c, err := w.claim(ctx)
+		switch {
+		case err == nil:
+			w.hold(ctx, c)
+		case errors.Is(err, ErrNothing):
+			w.rest(ctx)
+		case ctx.Err() == nil:
+			w.q.log.Error("claim", "modem", w.by.Modem, "err", err)
+			w.pause(ctx, clerkRetry)
+		}
+	}
+}
+
+// claim asks the store for work. It does not end with ctx: an attempt that is
+// opened has to be known here.
+func (w *worker) claim(ctx context.Context) (Claim, error) {
+	by := w.by
+	by.Alone = w.q.roster.alone()
+	return w.q.store.Claim(context.WithoutCancel(ctx), by)
+}
+
+// rest waits for work. Before it does, a worker with a free line asks for what
+// a busy one is sitting on.
+func (w *worker) rest(ctx context.Context) {
+	select {
+	case <-w.work: // something came while the store was asked
+		return
+	default:
+	}
+	free := false
+	w.q.roster.update(func() { w.hungry, free = true, w.idle })
+	if free {
+		w.q.roster.recall(w)
+	}
+	select {
+	case <-w.work:
+	case <-ctx.Done():
+	}
+	w.q.roster.update(func() { w.hungry = false })
+}
+
+func (w *worker) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+const (
+	// holdPatience is how long a claim waits for its busy line before another
+	// line that is free may have it.
+	holdPatience = 200 * time.Millisecond
+	// holdMost is how long it waits at all: by then the line is in trouble.
+	holdMost = 10 * time.Second
+)
+
+// hold offers a claim to the sender. While the sender is busy the claim can be
+// given back, to a line that is free.
+func (w *worker) hold(ctx context.Context, c Claim) {
+	select {
+	case w.ready <- c:
+		return
+	default:
+	}
+	patience := time.NewTimer(holdPatience)
+	defer patience.Stop()
+	most := time.NewTimer(holdMost)
+	defer most.Stop()
+	for {
+		select {
+		case w.ready <- c:
+			w.q.roster.update(func() { w.yielding = false })
+			return
+		case <-patience.C:
+			w.q.roster.update(func() { w.yielding, w.held = true, c.Message.Lane })
+			if w.q.roster.idleFor(c.Message, w) {
+				w.giveBack(ctx, c, "another line is free")
+				return
+			}
+		case <-w.yield:
+			w.giveBack(ctx, c, "another line is free")
+			return
+		case <-most.C:
+			w.giveBack(ctx, c, w.by.Modem+" is slow")
+			return
+		case <-ctx.Done():
+			w.giveBack(ctx, c, w.by.Modem+" left service")
+			return
+		}
+	}
+}
+
+// giveBack returns a claim that was not begun, and leaves the field to others
+// until its own line is free again or there is more.
+func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
+	w.q.roster.update(func() { w.yielding = false })
+	w.insist(ctx, "give back", func() error {
+		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
+	})
+	select {
+	case <-w.yield:
+	default:
+	}
+	w.q.roster.update(func() { w.hungry = true })
+	w.q.roster.wake(c.Message.Lane, 1)
+	if ctx.Err() != nil {
+		return
+	}
+	select {
+	case <-w.work:
+	case <-ctx.Done():
+	}
+	w.q.roster.update(func() { w.hungry = false })
+}
+
+// send hands over what the fetcher holds, as soon as the line is free.
+func (w *worker) send(ctx context.Context) {
+	for {
+		w.free()
+		select {
+		case c := <-w.ready:
+			w.q.roster.update(func() { w.idle = false })
+			w.carry(ctx, c)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// free marks the line as free. A fetcher that waits may now have what it left
+// to others, or what others hold.
+func (w *worker) free() {
+	w.q.roster.update(func() {
+		w.idle, w.rests = true, time.Now()
+		if w.hungry {
+			poke(w.work)
+		}
+	})
+}
+
+// invalidPDU is the cause of a TPDU that cannot be encoded: no modem will take it.
+var invalidPDU = pdu.Cause{Set: pdu.CMS, Code: 304}
+
+// carry hands over the parts of a message that have not left yet.
+func (w *worker) carry(ctx context.Context, c Claim) {
+	for {
+		h, err := handover(c, time.Now())
+		if err != nil {
+			w.done <- ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}}
+			return
+		}
+		o := w.line.Submit(ctx, h)
+		if o.Kind != sms.Accepted || !c.more() {
+			w.done <- ending{c, o}
+			return
+		}
+		sent := c
+		if w.insist(ctx, "record part", func() (err error) {
+			c, err = w.q.store.PartSent(context.WithoutCancel(ctx), sent, o)
+			return err
+		}) != nil {
+			return
+		}
+		if ctx.Err() != nil {
+			w.done <- ending{c, sms.Outcome{Kind: sms.NotSent, Detail: w.by.Modem + " left service"}}
+			return
+		}
+	}
+}
+
+// more reports whether parts remain after the one under way.
+func (c Claim) more() bool {
+	for _, p := range c.Message.Parts[c.Part+1:] {
+		if p.State == sms.Queued {
+			return true
+		}
+	}
+	return false
+}
+
+// handover encodes the part under way: with what is left of the validity, and
+// as a repetition if the SIM may have sent it before. TP-MR follows from the
+// attempt, for modems that keep the one they are given.
+func handover(c Claim, now time.Time) (sms.Handover, error) {
+	s, _, err := pdu.ParseSubmit(c.Message.Parts[c.Part].TPDU)
+	if err != nil {
+		return sms.Handover{}, err
+	}
+	s.RejectDuplicates = c.Repeat
+	s.Reference = c.Reference
+	s.Validity = pdu.RelativeValidity(c.Message.Expires.Sub(now))
+	tpdu, err := s.AppendBinary(nil)
+	return sms.Handover{Attempt: c.Attempt, TPDU: tpdu, More: c.more()}, err
+}
+
+// settle records how claims ended.
+func (w *worker) settle(ctx context.Context) {
+	for e := range w.done {
+		w.insist(ctx, "settle", func() error {
+			return w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
+		})
+		if e.outcome.Kind != sms.Accepted {
+			w.q.stir()
+		}
+	}
+}
+
+// insist repeats a transition until the store has it: what happened on the air
+// cannot be taken back. It gives up when the attempt is not ours any more, or
+// when ctx has ended; then the next start finds the attempt open.
+func (w *worker) insist(ctx context.Context, what string, transition func() error) error {
+	for first := true; ; first = false {
+		err := transition()
+		if err == nil {
+			return nil
+		}
+		if first {
+			w.q.log.Error(what, "modem", w.by.Modem, "err", err)
+		}
+		if errors.Is(err, ErrLost) || ctx.Err() != nil {
+			return err
+		}
+		w.pause(ctx, clerkRetry)
+	}
+}

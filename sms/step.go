@@ -1,0 +1,95 @@
+package sms
+
+import (
+	"time"
+
+	"cellpost/pdu"
+)
+
+// Step is a decision about a message: the state that it goes to, and why.
+type Step struct {
+	State      State
+	Due        time.Time
+	Review     time.Time
+	Lane       Lane
+	Avoid      string
+	AvoidUntil time.Time
+	Tried      bool   // the hand-over counts as a try
+	Duplicate  bool   // from now on the handset may show it twice
+	StartOver  bool   // all parts leave again, under a new reference
+	Refund     bool   // nothing was sent: the account gets its price back
+	Why        string // for the timeline, in words
+}
+
+// Apply takes a step, for the message and the parts that follow from it. An
+// error says that a part is no SMS-SUBMIT. Credit is left to the store.
+func (m *Message) Apply(s Step) error {
+	m.State, m.Due, m.Review, m.Lane = s.State, s.Due, s.Review, s.Lane
+	m.Avoid, m.AvoidUntil, m.Why = s.Avoid, s.AvoidUntil, s.Why
+	m.Duplicate = m.Duplicate || s.Duplicate
+	if s.Tried {
+		m.Tries++
+	}
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		switch {
+		case s.StartOver:
+			if err := p.startOver(); err != nil {
+				return err
+			}
+		case s.State == Queued && p.State == Unknown:
+			p.State = Queued
+		case s.State == Failed && p.State != Sent && p.State != Delivered:
+			p.State = Failed
+		}
+	}
+	return nil
+}
+
+// startOver makes a part of it that has not left, under another reference than
+// the handset has seen.
+func (p *Part) startOver() error {
+	s, _, err := pdu.ParseSubmit(p.TPDU)
+	if err != nil {
+		return err
+	}
+	if c, ok := s.UserData.Concat(); ok {
+		s.SetConcatReference(c.Reference + 1)
+	}
+	if p.TPDU, err = s.AppendBinary(nil); err != nil {
+		return err
+	}
+	p.State, p.SIM, p.MR = Queued, "", 0
+	return nil
+}
+
+// ApplyOutcome is what the end of a hand-over makes of a part. repeat says that
+// the hand-over asked the SC to reject a duplicate: then "duplicate" means that
+// the first one had arrived.
+func (p *Part) ApplyOutcome(o Outcome, sim string, repeat bool) {
+	switch {
+	case o.Kind == Accepted:
+		p.State, p.SIM, p.MR = Sent, sim, o.MR
+	case o.Kind == Ambiguous:
+		p.State, p.SIM = Unknown, sim
+	case o.Kind == Refused && repeat && o.Cause.Class() == pdu.CauseDuplicate:
+		p.State, p.SIM = Sent, sim
+	default:
+		p.State = Queued
+	}
+}
+
+// ApplyStatus is what a status report makes of a part that left by sim.
+func (p *Part) ApplyStatus(st pdu.Status, sim string, mr byte) {
+	p.SIM, p.MR = sim, mr
+	switch st.Class() {
+	case pdu.StatusDelivered:
+		p.State = Delivered
+	case pdu.StatusTrying:
+		if p.State != Delivered {
+			p.State = Sent
+		}
+	default:
+		p.State = Failed
+	}
+}
