@@ -133,7 +133,7 @@ func (b *builder) blank(to sms.Number, text string) sms.Message {
 	return sms.Message{
 		ID: sms.NewID(b.now), Submission: b.id, Account: b.account.Name, Source: b.submission.Source,
 		To: to, From: p.From, ClientID: p.ClientID, Text: text,
-		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report,
+		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report || b.account.Report,
 		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now,
 	}
 }

@@ -52,7 +52,9 @@ func (g *Gate) Submit(ctx context.Context, a sms.Account, s Submission) (Receipt
 	if len(batch.Messages) == 0 {
 		return receipt, g.refused(ctx, a, s, receipt)
 	}
-	batch.Events = g.events(a, s, receipt)
+	if s.Events != nil {
+		batch.Events = g.stamp(a, s.Events(receipt))
+	}
 	err := g.Queue.Add(ctx, batch)
 	if errors.Is(err, sms.ErrNoCredit) {
 		// Somebody else spent it since the account was read.
@@ -62,7 +64,7 @@ func (g *Gate) Submit(ctx context.Context, a sms.Account, s Submission) (Receipt
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store a submission: %w", err)
 	}
-	g.log().Info("submission accepted", "account", a.Name, "submission", b.id, "source", s.Source,
+	g.log().Debug("submission accepted", "account", a.Name, "submission", b.id, "source", s.Source,
 		"messages", len(batch.Messages), "refused", len(receipt.Results)-receipt.Accepted())
 	return receipt, nil
 }
@@ -73,11 +75,7 @@ func (g *Gate) Tell(ctx context.Context, a sms.Account, events []sms.Event) erro
 	if len(events) == 0 {
 		return nil
 	}
-	now := g.now()
-	for i := range events {
-		events[i].Account, events[i].Created = a.Name, now
-	}
-	if err := g.Queue.Add(ctx, sms.Batch{Events: events}); err != nil {
+	if err := g.Queue.Add(ctx, sms.Batch{Events: g.stamp(a, events)}); err != nil {
 		return fmt.Errorf("store the answer to a submission: %w", err)
 	}
 	return nil
@@ -86,20 +84,20 @@ func (g *Gate) Tell(ctx context.Context, a sms.Account, events []sms.Event) erro
 // refused ends a submission of which nothing is left.
 func (g *Gate) refused(ctx context.Context, a sms.Account, s Submission, r Receipt) error {
 	refusal := r.Refusal()
-	g.log().Info("submission refused", "account", a.Name, "source", s.Source, "code", refusal.Code)
-	if err := g.Tell(ctx, a, g.events(a, s, r)); err != nil {
-		return err
+	g.log().Debug("submission refused", "account", a.Name, "source", s.Source, "code", refusal.Code)
+	if s.Events != nil {
+		if err := g.Tell(ctx, a, s.Events(r)); err != nil {
+			return err
+		}
 	}
 	return refusal
 }
 
-func (g *Gate) events(a sms.Account, s Submission, r Receipt) []sms.Event {
-	if s.Events == nil {
-		return nil
-	}
-	events := s.Events(r)
+// stamp says whose the events are, and of when.
+func (g *Gate) stamp(a sms.Account, events []sms.Event) []sms.Event {
+	now := g.now()
 	for i := range events {
-		events[i].Account, events[i].Created = a.Name, g.now()
+		events[i].Account, events[i].Created = a.Name, now
 	}
 	return events
 }

@@ -33,7 +33,8 @@ const linkKept = time.Second
 
 // Submit hands one TPDU to the network, and returns within PromptTimeout plus
 // ResultTimeout whatever the modem does. ctx only keeps a hand-over from
-// beginning. One caller at a time.
+// beginning; when the line has ended, Submit returns with it. One caller at a
+// time.
 func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	s := l.s
 	if h.More && time.Now().After(l.linked) {
@@ -49,6 +50,10 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	}
 	o := outcome(r)
 	s.ended(h.Attempt, o, stalls(r.Err))
+	if errors.Is(r.Err, at.ErrOutOfStep) || errors.Is(r.Err, at.ErrGone) {
+		// The line is at its end: nothing more is to be tried on it.
+		<-ctx.Done()
+	}
 	return o
 }
 

@@ -78,15 +78,14 @@ func (m *Modem) Facts() Facts {
 // learn changes facts; when the state changes by it, it logs, and tells the session.
 func (m *Modem) learn(change func(*Facts)) {
 	m.mu.Lock()
-	before := m.facts.State()
+	before := steady(m.facts.State())
 	change(&m.facts)
-	now := m.facts.State()
+	now, problem := steady(m.facts.State()), m.facts.Problem
 	if now != before {
 		m.facts.Since = time.Now()
 	}
-	problem := m.facts.Problem
 	m.mu.Unlock()
-	if steady(now) == steady(before) {
+	if now == before {
 		return
 	}
 	m.log.Info("modem state", "from", before, "to", now, "problem", problem)

@@ -76,6 +76,10 @@ func TestSubmitTakesTheLimits(t *testing.T) {
 		const front = len("front") + 2 + 8 + 3 // to TP-UDL: first octet and TP-MR, TP-DA, the rest
 		if err != nil || len(b)-front != tt.size || !bytes.HasPrefix(b, []byte("front")) {
 			t.Errorf("%s: %d octets of user data, %v; want %d", tt.name, len(b)-front, err, tt.size)
+			continue
+		}
+		if got, w, err := pdu.ParseSubmit(b[len("front"):]); err != nil || len(w) > 0 || !same(got, s) {
+			t.Errorf("%s: came back as %+v, %v, %v", tt.name, got, w, err)
 		}
 	}
 }

@@ -110,6 +110,7 @@ func TestSplitRefuses(t *testing.T) {
 		{"parts over 255", "a", pdu.SplitOptions{MaxParts: 256}, nil},
 		{"parts under 0", "a", pdu.SplitOptions{MaxParts: -1}, nil},
 		{"no room", strings.Repeat("a", 10), pdu.SplitOptions{Header: []pdu.IE{long}}, nil},
+		{"no room for an escape", strings.Repeat("a", 10), pdu.SplitOptions{Header: []pdu.IE{{ID: 0x70, Data: make([]byte, 131)}}}, nil},
 		{"no room at all", "a", pdu.SplitOptions{Header: []pdu.IE{long, long}}, nil},
 	}
 	for _, tt := range tests {

@@ -103,9 +103,6 @@ func headerSeptets(size int) int { return (size*8 + 6) / 7 }
 // appendUserData appends TP-UDL and TP-UD.
 func appendUserData(b []byte, u UserData, d DCS) ([]byte, error) {
 	size := headerSize(u.Header)
-	if size > maxOctets {
-		return nil, fmt.Errorf("TP-UD: a header of %d octets; there is room for %d", size, maxOctets)
-	}
 	switch d.Alphabet() {
 	case GSM7:
 		return appendSeptets(b, u, size)

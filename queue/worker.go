@@ -144,7 +144,7 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 			w.giveBack(ctx, c, w.by.Modem+" is slow")
 			return
 		case <-ctx.Done():
-			w.giveBack(ctx, c, w.by.Modem+" left service")
+			w.leave(ctx, c)
 			return
 		}
 	}
@@ -154,23 +154,30 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 // until its own line is free again or there is more.
 func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
 	w.q.roster.update(func() { w.yielding = false })
-	w.insist(ctx, "give back", func() error {
-		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
-	})
+	w.surrender(ctx, c, why)
 	select {
 	case <-w.yield:
 	default:
 	}
 	w.q.roster.update(func() { w.hungry = true })
 	w.q.roster.wake(c.Message.Lane, 1)
-	if ctx.Err() != nil {
-		return
-	}
 	select {
 	case <-w.work:
 	case <-ctx.Done():
 	}
 	w.q.roster.update(func() { w.hungry = false })
+}
+
+// surrender returns a claim that was not begun to the queue.
+func (w *worker) surrender(ctx context.Context, c Claim, why string) {
+	w.insist(ctx, "give back", func() error {
+		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
+	})
+}
+
+// leave returns a claim because the line has ended. Serve wakes the others.
+func (w *worker) leave(ctx context.Context, c Claim) {
+	w.surrender(ctx, c, w.by.Modem+" left service")
 }
 
 // send hands over what the fetcher holds, as soon as the line is free.
@@ -210,6 +217,10 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			return
 		}
 		o := w.line.Submit(ctx, h)
+		if o.Kind == sms.NotSent && ctx.Err() != nil {
+			w.leave(ctx, c)
+			return
+		}
 		if o.Kind != sms.Accepted || !c.more() {
 			w.done <- ending{c, o}
 			return
@@ -222,7 +233,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			return
 		}
 		if ctx.Err() != nil {
-			w.done <- ending{c, sms.Outcome{Kind: sms.NotSent, Detail: w.by.Modem + " left service"}}
+			w.leave(ctx, c)
 			return
 		}
 	}

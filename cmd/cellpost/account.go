@@ -32,12 +32,15 @@ type accountVerb struct {
 	Topup  accountTopupVerb  `cmd:"" help:"Add credits to an account."`
 }
 
+// newCredits are what an account begins with, to try the gateway.
+const newCredits = 10.0
+
 type accountAddVerb struct {
 	configFlag
 	Name          string         `arg:"" help:"User name."`
 	APIID         int64          `name:"api-id" help:"The api_id that its scripts name." required:"" placeholder:"N"`
 	PasswordStdin bool           `help:"Read the password from standard input; else one is made and printed."`
-	Credits       float64        `help:"Prepaid credits." default:"10" xor:"credit"`
+	Credits       *float64       `help:"Prepaid credits; default 10." xor:"credit"`
 	Unlimited     bool           `help:"Count credits, never refuse." xor:"credit"`
 	Network       []netip.Prefix `help:"Network it may submit from; repeat it for more. None: any." placeholder:"CIDR"`
 	Reports       bool           `help:"Ask the network for a status report of every message." default:"true" negatable:""`
@@ -49,7 +52,9 @@ func (v accountAddVerb) Run(ctx context.Context, s streams) error {
 	if v.Concat < 1 || v.Concat > ingress.ConcatMax {
 		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
 	}
-	credits, err := toCredits(v.Credits)
+	amount := newCredits
+	set(&amount, v.Credits)
+	credits, err := toCredits(amount)
 	if err != nil {
 		return err
 	}

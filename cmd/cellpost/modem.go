@@ -37,12 +37,12 @@ func (v modemListVerb) Run(ctx context.Context, s streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tSTATE\tSIM\tOPERATOR\tSIGNAL\tSENT\tREFUSED\tSTALLS\tPROBLEM")
 	for _, m := range modems {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", m.Name, m.State, m.SIM, m.Operator, signal(m), m.Sent, m.Refused, m.Stalls, m.Problem)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", m.Name, m.State, m.SIM, m.Operator, signalText(m), m.Sent, m.Refused, m.Stalls, m.Problem)
 	}
 	return w.Flush()
 }
 
-func signal(m httpd.Modem) string {
+func signalText(m httpd.Modem) string {
 	if m.SignalDBm == 0 {
 		return "-"
 	}
@@ -90,7 +90,7 @@ func printModem(out io.Writer, m httpd.Modem) error {
 	row("number", m.MSISDN)
 	row("service centre", m.SMSC)
 	row("network", m.Operator+" "+m.Network)
-	row("signal", signal(m))
+	row("signal", signalText(m))
 	row("reception", m.Reception)
 	row("hand-overs", fmt.Sprintf("%d accepted, %d refused, %d stalled", m.Sent, m.Refused, m.Stalls))
 	if !m.LastSent.IsZero() {

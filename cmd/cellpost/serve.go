@@ -99,16 +99,24 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	dog := start(ctx, d.feedWatchdog)
 	defer dog.stop()
 
+	var ended error
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping")
-		return systemd.Stopping()
-	case err = <-store.ended:
-	case err = <-clerk.ended:
-	case err = <-modems.ended:
-	case err = <-in.ended:
+	case err := <-store.ended:
+		ended = fmt.Errorf("the store ended: %w", err)
+	case err := <-clerk.ended:
+		ended = fmt.Errorf("the queue ended: %w", err)
+	case err := <-modems.ended:
+		ended = fmt.Errorf("the modems ended: %w", err)
+	case err := <-in.ended:
+		ended = fmt.Errorf("a door ended: %w", err)
 	}
-	return fmt.Errorf("a part of the gateway ended: %w", err)
+	// From here on systemd minds the time to stop, not the watchdog.
+	if err := systemd.Stopping(); err != nil {
+		d.log.Warn("tell systemd", "err", err)
+	}
+	return ended
 }
 
 // part is something that runs until it is stopped.
@@ -148,7 +156,7 @@ func (d *daemon) announce() {
 // feedWatchdog shows systemd that the store writes and the clerk comes round.
 func (d *daemon) feedWatchdog(ctx context.Context) error {
 	err := systemd.Watchdog(ctx, d.log,
-		systemd.Check{Name: "store", Turn: d.store.Turn},
+		systemd.Check{Name: "store", Turn: func(ctx context.Context) error { _, err := d.store.Now(ctx); return err }},
 		systemd.Check{Name: "queue", Turn: d.queue.Turn})
 	if err != nil {
 		d.log.Error("watchdog", "err", err)

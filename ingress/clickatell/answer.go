@@ -24,25 +24,11 @@ func (s Script) Answer(r ingress.Receipt) string {
 	}
 	if note := s.Note(); note != "" {
 		b.WriteString("\r\n" + note + ":\r\n")
-		for _, line := range s.Ignored[:min(len(s.Ignored), quotedMax)] {
-			b.WriteString("  " + quote(line) + "\r\n")
+		for _, line := range s.Quoted {
+			b.WriteString("  " + line + "\r\n")
 		}
 	}
 	return b.String()
-}
-
-// What is shown of ignored lines: enough to find them, and little enough that a
-// mail which is mostly something else is not sent about.
-const (
-	quotedMax    = 5
-	quotedLength = 24 // runes
-)
-
-func quote(line string) string {
-	if runes := []rune(strings.TrimSpace(line)); len(runes) > quotedLength {
-		return string(runes[:quotedLength]) + "..."
-	}
-	return strings.TrimSpace(line)
 }
 
 // Line answers one recipient: "ID: <32 digits> To: 448311234567" or

@@ -27,7 +27,8 @@ type Script struct {
 	To          []string // numbers as written
 	Text        string
 	Params      ingress.Params
-	Ignored     []string // lines that are no "key:" of the format
+	Ignored     int      // lines that are no "key:" of the format
+	Quoted      []string // how the first of them begin
 }
 
 // Items are the messages of the script: its text to each of its numbers.
@@ -41,10 +42,10 @@ func (s Script) Items() []ingress.Item {
 
 // Note says what was ignored, for people; empty when nothing was.
 func (s Script) Note() string {
-	if len(s.Ignored) == 0 {
+	if s.Ignored == 0 {
 		return ""
 	}
-	return count(len(s.Ignored), "line") + " ignored"
+	return count(s.Ignored, "line") + " ignored"
 }
 
 // Parse reads the body of a mail. An error is an [ingress.Refusal]: code 110
@@ -58,11 +59,10 @@ func (s Script) Note() string {
 // cannot carry out is refused, never ignored.
 func Parse(body string) (Script, error) {
 	var s Script
-	values, ignored := read(body)
+	values := s.read(body)
 	if values["user"] == nil && values["password"] == nil && values["api_id"] == nil {
 		return s, ingress.Refuse(ingress.CodeMail, "no script: a line like user:name is missing")
 	}
-	s.Ignored = ignored
 	s.Credentials = ingress.Credentials{User: values.last("user"), Password: values.last("password"), APIID: values.last("api_id")}
 	replies, repliesErr := addresses(values["reply"])
 	s.Reply = replies
@@ -101,11 +101,12 @@ func (s *Script) parameters(v values) error {
 	p.Escalate = number("escalate", 0, ingress.EscalateMax)
 	p.Validity = time.Duration(number("validity", 1, int(ingress.ValidityMax/time.Minute))) * time.Minute
 	p.Unicode = number("unicode", 0, 1) == 1
-	// Callbacks go to an address that is set for the account. There is none to
-	// set, so nobody is called; but who asks for news of the handset gets it
-	// into the history.
-	p.Report = number("deliv_ack", 0, 1) == 1
-	p.Report = number("callback", 0, 7) != 0 || p.Report
+	// A status report is asked for unless the script says no: it is the best
+	// evidence about a hand-over whose outcome stays unknown, and must be asked
+	// for before. Callbacks go to an address that is set for the account; there
+	// is none to set, so nobody is called, but the history has the news.
+	ack := v.last("deliv_ack") == "" || number("deliv_ack", 0, 1) == 1
+	p.Report = number("callback", 0, 7) != 0 || ack
 	if err != nil {
 		return err
 	}
@@ -143,10 +144,10 @@ var (
 	}
 )
 
-// read takes a body apart into the values of its keys and the lines that have
-// none.
-func read(body string) (v values, ignored []string) {
-	v = make(values)
+// read takes a body apart into the values of its keys, and counts the lines
+// that have none.
+func (s *Script) read(body string) values {
+	v := make(values)
 	body = strings.TrimPrefix(body, "\ufeff")
 	for line := range strings.FieldsFuncSeq(body, func(r rune) bool { return r == '\r' || r == '\n' }) {
 		name, value, ok := strings.Cut(line, ":")
@@ -154,14 +155,33 @@ func read(body string) (v values, ignored []string) {
 		switch {
 		case strings.TrimSpace(line) == "":
 		case !ok || !slices.Contains(carried, key) && !slices.Contains(refused, key):
-			ignored = append(ignored, line)
+			s.ignore(line)
 		case key == "text":
 			v[key] = append(v[key], cutBlank(value))
 		case strings.TrimSpace(value) != "":
 			v[key] = append(v[key], strings.TrimSpace(value))
 		}
 	}
-	return v, ignored
+	return v
+}
+
+// What is shown of ignored lines: enough to find them, and little enough that a
+// mail which is mostly something else is not sent about.
+const (
+	quotedMax    = 5
+	quotedLength = 24 // runes
+)
+
+func (s *Script) ignore(line string) {
+	s.Ignored++
+	if s.Ignored > quotedMax {
+		return
+	}
+	line = strings.TrimSpace(line)
+	if runes := []rune(line); len(runes) > quotedLength {
+		line = string(runes[:quotedLength]) + "..."
+	}
+	s.Quoted = append(s.Quoted, line)
 }
 
 // cutBlank takes off one blank: people write "text: hello", and who writes two

@@ -32,6 +32,10 @@ func tooLarge(limit string) *smtp.SMTPError {
 	}
 }
 
+// errBrokenOff is the reply to a mail whose end did not come, where there is
+// still somebody to hear it.
+var errBrokenOff = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 4, 2}, Message: "The mail broke off"}
+
 // accepted is the reply to a mail that is stored: go-smtp sends what Data
 // returns, whatever its class.
 func accepted(r ingress.Receipt) *smtp.SMTPError {

@@ -22,7 +22,7 @@ type listener struct {
 	idle     time.Duration // a peer may be silent for
 	mail     time.Duration // one mail may take
 	plain    bool          // a stranger may be told why he is sent away
-	log      *slog.Logger
+	alarm    *alarm
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
@@ -56,11 +56,11 @@ func (l *listener) admit(c *conn) (refusal string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
-		l.log.Warn("connection from outside the networks of the listener", "peer", peer)
+		l.alarm.raise(slog.LevelWarn, "connection from outside the networks of the listener", peer)
 		return "554 5.7.1 your address may not send here; the operator can add it to networks"
 	}
 	if len(l.conns) >= l.max {
-		l.log.Warn("too many connections", "peer", peer, "max", l.max)
+		l.alarm.raise(slog.LevelWarn, "too many connections", peer, "max", l.max)
 		return "421 4.7.0 too many connections; try again later"
 	}
 	l.conns[c] = struct{}{}
@@ -104,16 +104,26 @@ type conn struct {
 }
 
 // Read fails for good after a timeout. When the listener is closing it times out
-// at once between mails; go-smtp then says 421 and hangs up.
+// at once between mails; go-smtp then says 421 and hangs up. Within a mail every
+// end is an error of its own, for BDAT: there go-smtp would take the end of the
+// connection for the end of the mail, and answer a timeout with 554.
 func (c *conn) Read(b []byte) (int, error) {
-	if err := c.setReadDeadline(); err != nil {
-		return 0, err
+	err := c.setReadDeadline()
+	n := 0
+	if err == nil {
+		n, err = c.Conn.Read(b)
 	}
-	n, err := c.Conn.Read(b)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.listener.mu.Lock()
+	if err == nil {
+		return n, nil
+	}
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	if !c.mailEnd.IsZero() {
 		c.dead = true
-		c.listener.mu.Unlock()
+		return n, errBrokenOff
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.dead = true
 	}
 	return n, err
 }

@@ -57,10 +57,7 @@ func (m *Mailer) Notify(ctx context.Context, e sms.Event) error {
 	defer stop()
 	client := smtp.NewClient(conn)
 	defer client.Close()
-	if err := client.Hello(orDefault(m.Hostname, m.domain())); err != nil {
-		return fmt.Errorf("greet the smarthost: %w", err)
-	}
-	err = send(client, to.Address, content)
+	err = send(client, orDefault(m.Hostname, m.domain()), to.Address, content)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("hand a mail to the smarthost: %w", ctx.Err())
 	}
@@ -68,7 +65,10 @@ func (m *Mailer) Notify(ctx context.Context, e sms.Event) error {
 }
 
 // send hands over one mail.
-func send(client *smtp.Client, to string, content []byte) error {
+func send(client *smtp.Client, hostname, to string, content []byte) error {
+	if err := client.Hello(hostname); err != nil {
+		return fmt.Errorf("greet the smarthost: %w", err)
+	}
 	if err := client.SendMail("", []string{to}, bytes.NewReader(content)); err != nil {
 		if e, ok := errors.AsType[*smtp.SMTPError](err); ok && !e.Temporary() {
 			return &sms.Undeliverable{Reason: fmt.Sprintf("the smarthost answered %d %s", e.Code, e.Message)}

@@ -21,9 +21,8 @@ import (
 
 // Limits of the door.
 const (
-	mailMax      = 32 << 20 // octets of a mail
-	lineMax      = 1 << 20  // octets of a line, raw and decoded
-	recipientMax = 100      // addresses of a mail; the numbers are inside
+	lineMax      = 1 << 20 // octets of a line, raw and decoded
+	recipientMax = 100     // addresses of a mail; the numbers are inside
 )
 
 // Server is one listener's door. Its fields are set before Serve and not
@@ -40,6 +39,7 @@ type Server struct {
 	Domains     []string       // of addresses that are taken; none, or "*": all
 
 	MaxConns    int           // at a time; 0: 512
+	MaxMail     int64         // octets of a mail; 0: 32 MiB
 	IdleTimeout time.Duration // 0: 5 minutes, RFC 5321, 4.5.3.2.7
 	MailTimeout time.Duration // for the transfer of one mail; 0: 10 minutes
 	Grace       time.Duration // for mails under way when Serve is told to end; 0: 10 seconds
@@ -54,6 +54,7 @@ type door struct {
 	work    sync.WaitGroup   // mails being read or stored
 	replies ingress.Throttle // mails to one reply address
 	large   chan struct{}    // mails over largeMail that are in memory
+	alarm   *alarm
 }
 
 // Mails over largeMail octets are taken largeAtOnce at a time, for the board has
@@ -81,8 +82,9 @@ func (s *Server) Serve(ctx context.Context, nl net.Listener) error {
 		ctx:     ctx,
 		replies: ingress.Throttle{Burst: replyBurst, Every: replyInterval},
 		large:   make(chan struct{}, largeAtOnce),
+		alarm:   newAlarm(s.log()),
 	}
-	l := s.listener(nl)
+	l := d.listener(nl)
 	srv := d.protocol()
 
 	served := make(chan error, 1)
@@ -111,19 +113,19 @@ func (s *Server) Serve(ctx context.Context, nl net.Listener) error {
 	return err
 }
 
-func (s *Server) listener(nl net.Listener) *listener {
-	networks := s.Networks
+func (d *door) listener(nl net.Listener) *listener {
+	networks := d.Networks
 	if len(networks) == 0 {
 		networks = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
 	return &listener{
 		Listener: nl,
 		networks: networks,
-		max:      orDefault(s.MaxConns, 512),
-		idle:     orDefault(s.IdleTimeout, 5*time.Minute),
-		mail:     orDefault(s.MailTimeout, 10*time.Minute),
-		plain:    !s.Implicit,
-		log:      s.log(),
+		max:      orDefault(d.MaxConns, 512),
+		idle:     orDefault(d.IdleTimeout, 5*time.Minute),
+		mail:     orDefault(d.MailTimeout, 10*time.Minute),
+		plain:    !d.Implicit,
+		alarm:    d.alarm,
 		conns:    make(map[*conn]struct{}),
 	}
 }
@@ -136,7 +138,7 @@ func (d *door) protocol() *smtp.Server {
 	}))
 	srv.Domain = orDefault(d.Hostname, "cellpost")
 	srv.MaxRecipients = recipientMax
-	srv.MaxMessageBytes = mailMax + 1 // go-smtp refuses a mail of just this size
+	srv.MaxMessageBytes = d.maxMail() + 1 // go-smtp refuses a mail of just this size
 	srv.MaxLineLength = lineMax
 	srv.TLSConfig = d.TLS
 	srv.AllowInsecureAuth = d.TLS == nil
@@ -144,6 +146,8 @@ func (d *door) protocol() *smtp.Server {
 	srv.ErrorLog = errorLog{d.log()}
 	return srv
 }
+
+func (s *Server) maxMail() int64 { return orDefault(s.MaxMail, 32<<20) }
 
 func (s *Server) log() *slog.Logger {
 	if s.Log == nil {
@@ -171,6 +175,23 @@ func orDefault[T comparable](v, def T) T {
 		return def
 	}
 	return v
+}
+
+// alarm logs what goes wrong again and again: the same of the same peer once a
+// minute.
+type alarm struct {
+	log    *slog.Logger
+	logged ingress.Throttle
+}
+
+func newAlarm(log *slog.Logger) *alarm {
+	return &alarm{log: log, logged: ingress.Throttle{Burst: 1, Every: time.Minute}}
+}
+
+func (a *alarm) raise(level slog.Level, what string, peer netip.Addr, args ...any) {
+	if a.logged.Spend(what+" "+peer.String(), time.Now()) {
+		a.log.Log(context.Background(), level, what, append([]any{"peer", peer}, args...)...)
+	}
 }
 
 // errorLog is what go-smtp complains to: about connections that broke, and

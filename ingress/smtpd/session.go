@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -59,11 +60,11 @@ func (s *session) login(user, password string) error {
 		return smtp.ErrAuthFailed
 	}
 	if errors.Is(err, ingress.ErrTooManyLogins) {
-		s.door.log().Warn("too many wrong passwords", "peer", s.peer)
+		s.door.alarm.raise(slog.LevelWarn, "too many wrong passwords", s.peer)
 		return &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: err.Error()}
 	}
 	if err != nil {
-		s.door.log().Error("accounts out of reach", "err", err)
+		s.door.alarm.raise(slog.LevelError, "accounts out of reach", s.peer, "err", err)
 		return &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "try again later"}
 	}
 	s.authenticated = true
@@ -137,11 +138,11 @@ func (s *session) read(r io.Reader) (raw []byte, release func(), err error) {
 	}
 	switch {
 	case errors.Is(err, smtp.ErrDataTooLarge):
-		err = tooLarge(fmt.Sprintf("a mail has %d MiB at most", mailMax>>20))
+		err = tooLarge(fmt.Sprintf("a mail has %d octets at most", s.door.maxMail()))
 	case errors.Is(err, smtp.ErrTooLongLine):
 		err = tooLarge("a line has 1 MiB at most")
 	case err != nil:
-		err = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 4, 2}, Message: "The mail broke off"}
+		err = errBrokenOff // or go-smtp's own, when RSET ends a BDAT
 	}
 	if err != nil {
 		release()
@@ -186,7 +187,7 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 		Events: func(r ingress.Receipt) []sms.Event { return s.replies(mail, script, r) },
 	})
 	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
-		s.door.log().Error("mail not stored", "peer", s.peer, "err", err)
+		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)
 		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Cannot store it now; try again later"}
 	}
 	if err != nil {
@@ -202,7 +203,7 @@ func (s *session) refuse(ctx context.Context, a sms.Account, m message, script c
 	if refusal, ok := errors.AsType[*ingress.Refusal](err); ok {
 		receipt := ingress.Receipt{Results: []ingress.Result{{Refusal: refusal}}}
 		if err := s.door.Gate.Tell(ctx, a, s.replies(m, script, receipt)); err != nil {
-			s.door.log().Error("reply lost", "peer", s.peer, "err", err)
+			s.door.alarm.raise(slog.LevelError, "reply not stored", s.peer, "err", err)
 		}
 	}
 	return s.answer(err)
@@ -217,7 +218,7 @@ func (s *session) replies(m message, script clickatell.Script, r ingress.Receipt
 	var events []sms.Event
 	for _, to := range script.Reply {
 		if !s.door.replies.Spend(strings.ToLower(to), time.Now()) {
-			s.door.log().Warn("too many replies to one address; this one is left out", "peer", s.peer)
+			s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; left out", s.peer)
 			continue
 		}
 		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.id, Text: text})
@@ -233,9 +234,9 @@ func (s *session) answer(err error) error {
 		s.door.log().Info("mail refused", "peer", s.peer, "code", refusal.Code)
 		return refused(refusal)
 	case errors.Is(err, ingress.ErrTooManyLogins):
-		s.door.log().Warn("too many wrong passwords", "peer", s.peer)
+		s.door.alarm.raise(slog.LevelWarn, "too many wrong passwords", s.peer)
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: err.Error()}
 	}
-	s.door.log().Error("accounts out of reach", "peer", s.peer, "err", err)
+	s.door.alarm.raise(slog.LevelError, "accounts out of reach", s.peer, "err", err)
 	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot check it now; try again later"}
 }

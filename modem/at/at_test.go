@@ -111,7 +111,7 @@ const (
 
 var codes = []Code{
 	{Prefix: "+CMT", Lines: 1}, {Prefix: "+CDS", Lines: 1}, {Prefix: "+CMTI"}, {Prefix: "+CREG"},
-	{Prefix: "^RSSI"}, {Prefix: "^BOOT"}, {Prefix: "RING"}, {Prefix: "Call Ready"},
+	{Prefix: "^RSSI"}, {Prefix: "^BOOT"}, {Prefix: "RING"}, {Prefix: "+CIEV"}, {Prefix: "+CIEV: 7", Lines: 1},
 }
 
 func TestSubmit(t *testing.T) {
@@ -158,6 +158,7 @@ func TestSubmit(t *testing.T) {
 			Result{Info: []string{"+CMGS: 17"}},
 			[][]string{{"RING"}, {`+CMTI: "SM",3`}, {"^RSSI:20"}, {"+CDS: 25", "0006AA"}, {"^RSSI:21"}},
 		},
+		{"the more particular code", []string{prompt, "data", "< +CIEV: 7\r\n+X\r\n+CIEV: 1\r\n+CMGS: 17\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CIEV: 7", "+X"}, {"+CIEV: 1"}}},
 		{"code without its second line", []string{prompt, "data", "< \r\n+CMGS: 17\r\n\r\n+CMT: ,24\r\n\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, nil},
 		{"code without its second line, then another", []string{prompt, "data", "< +CMT: ,24\r\n+CMTI: \"SM\",3\r\n+CMT: ,9\r\n+CMGS: 17\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{`+CMTI: "SM",3`}}},
 		{"reports that crowd round the prompt", []string{"< \r\n+CDS: 25\r\n", "< 0006AA\r\n> ", "data", "< \r\n+CMGS: 17\r\n\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CDS: 25", "0006AA"}}},

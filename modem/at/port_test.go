@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // openPTY opens the slave of a new PTY as a modem's port.
@@ -28,11 +29,27 @@ func openPTY(t testing.TB) (port io.ReadWriteCloser, master *os.File, path strin
 		t.Fatal(err)
 	}
 	slave.Close()
+	master = pollable(t, master)
 	t.Cleanup(func() {
 		port.Close()
 		master.Close()
 	})
 	return port, master, path
+}
+
+// pollable returns the file with its Read in the poller, so that Close frees
+// it: pty.Open leaves the master in blocking mode.
+func pollable(t testing.TB, f *os.File) *os.File {
+	t.Helper()
+	defer f.Close()
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
 }
 
 // serve is the plainest modem: it takes any command, and any data after +CMGS.

@@ -9,6 +9,9 @@ import (
 	"cellpost/pdu"
 )
 
+// success is the cause of nothing: the command did what it should.
+var success pdu.Cause
+
 // Errors of 3GPP TS 27.007, 9.2 and 27.005, 3.2.5.
 var (
 	notAllowed    = pdu.Cause{Set: pdu.CME, Code: 3}
@@ -24,77 +27,83 @@ var (
 	noAckExpected   = pdu.Cause{Set: pdu.CMS, Code: 340}
 )
 
-// commands are what the modem knows, by name.
-var commands = map[string]func(*Modem, request) pdu.Cause{
-	"E":  (*Modem).atE,
-	"V":  (*Modem).atV,
-	"Z":  (*Modem).atZ,
-	"&F": (*Modem).atZ,
-	"I":  tell(func(m *Modem) string { return m.o.Manufacturer + " " + m.o.Model }),
+// command runs one command of a line; the zero Cause lets the line go on.
+type command func(*Modem, request) pdu.Cause
 
-	"+CGMI": tell(func(m *Modem) string { return m.o.Manufacturer }),
-	"+CGMM": tell(func(m *Modem) string { return m.o.Model }),
-	"+CGMR": tell(func(*Modem) string { return "Revision: 1" }),
-	"+CGSN": tell(func(m *Modem) string { return m.o.IMEI }),
-	"+GSN":  tell(func(m *Modem) string { return m.o.IMEI }),
-	"+CIMI": fromSIM(func(m *Modem) string { return m.o.IMSI }),
-	"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.o.ICCID }),
-	"+ICCID": fromSIM(func(m *Modem) string {
-		return "+ICCID: " + m.o.ICCID
-	}),
-	"+CNUM": fromSIM(func(m *Modem) string {
-		return fmt.Sprintf(`+CNUM: "","+%s",145`, m.o.MSISDN)
-	}),
+// commandTable is what the modem knows, by name. It is no variable because the
+// commands lead back to it.
+func commandTable() map[string]command {
+	return map[string]command{
+		"E":  (*Modem).atE,
+		"V":  (*Modem).atV,
+		"Z":  (*Modem).atZ,
+		"&F": (*Modem).atZ,
+		"I":  tell(func(m *Modem) string { return m.o.Manufacturer + " " + m.o.Model }),
 
-	"+CMEE":  number(2, func(m *Modem) *int { return &m.set.cmee }),
-	"+CREG":  (*Modem).creg,
-	"+CGREG": (*Modem).creg,
-	"+CEREG": (*Modem).creg,
-	"+CSQ":   (*Modem).csq,
-	"+COPS":  (*Modem).cops,
-	"+CPIN":  (*Modem).cpin,
-	"+CFUN":  (*Modem).cfun,
-	"+CCLK":  (*Modem).cclk,
-	"+CUSD":  (*Modem).cusd,
+		"+CGMI": tell(func(m *Modem) string { return m.o.Manufacturer }),
+		"+CGMM": tell(func(m *Modem) string { return m.o.Model }),
+		"+CGMR": tell(func(*Modem) string { return "Revision: 1" }),
+		"+CGSN": tell(func(m *Modem) string { return m.o.IMEI }),
+		"+GSN":  tell(func(m *Modem) string { return m.o.IMEI }),
+		"+CIMI": fromSIM(func(m *Modem) string { return m.o.IMSI }),
+		"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.o.ICCID }),
+		"+ICCID": fromSIM(func(m *Modem) string {
+			return "+ICCID: " + m.o.ICCID
+		}),
+		"+CNUM": fromSIM(func(m *Modem) string {
+			return fmt.Sprintf(`+CNUM: "","+%s",145`, m.o.MSISDN)
+		}),
 
-	"+CSMS": (*Modem).csms,
-	"+CMGF": number(0, func(m *Modem) *int { return &m.set.format }),
-	"+CMMS": number(2, func(m *Modem) *int { return &m.set.cmms }),
-	"+CSCA": (*Modem).csca,
-	"+CPMS": (*Modem).cpms,
-	"+CNMI": (*Modem).cnmi,
-	"+CNMA": (*Modem).cnma,
-	"+CMGL": (*Modem).cmgl,
-	"+CMGR": (*Modem).cmgr,
-	"+CMGD": (*Modem).cmgd,
-	"+CMGS": (*Modem).cmgs,
+		"+CMEE":  number(2, func(m *Modem) *int { return &m.set.cmee }),
+		"+CREG":  (*Modem).creg,
+		"+CGREG": (*Modem).creg,
+		"+CEREG": (*Modem).creg,
+		"+CSQ":   (*Modem).csq,
+		"+COPS":  (*Modem).cops,
+		"+CPIN":  (*Modem).cpin,
+		"+CFUN":  (*Modem).cfun,
+		"+CCLK":  (*Modem).cclk,
+		"+CUSD":  (*Modem).cusd,
+
+		"+CSMS": (*Modem).csms,
+		"+CMGF": number(0, func(m *Modem) *int { return &m.set.format }),
+		"+CMMS": number(2, func(m *Modem) *int { return &m.set.cmms }),
+		"+CSCA": (*Modem).csca,
+		"+CPMS": (*Modem).cpms,
+		"+CNMI": (*Modem).cnmi,
+		"+CNMA": (*Modem).cnma,
+		"+CMGL": (*Modem).cmgl,
+		"+CMGR": (*Modem).cmgr,
+		"+CMGD": (*Modem).cmgd,
+		"+CMGS": (*Modem).cmgs,
+	}
 }
 
 func (m *Modem) perform(r request) pdu.Cause {
 	if r.name == "" {
-		return cmsOK
+		return success
 	}
-	if f, ok := commands[r.name]; ok {
+	if f, ok := m.commands[r.name]; ok {
 		return f(m, r)
 	}
 	return unsupported
 }
 
 // tell makes a command that answers with a text.
-func tell(text func(*Modem) string) func(*Modem, request) pdu.Cause {
+func tell(text func(*Modem) string) command {
 	return func(m *Modem, r request) pdu.Cause {
 		if r.verb != test {
 			m.info(text(m))
 		}
-		return cmsOK
+		return success
 	}
 }
 
 // fromSIM makes a command that answers with a text that the SIM holds.
-func fromSIM(text func(*Modem) string) func(*Modem, request) pdu.Cause {
+func fromSIM(text func(*Modem) string) command {
 	answer := tell(text)
 	return func(m *Modem, r request) pdu.Cause {
-		if c := m.sim.cause(); c != cmsOK {
+		if c := m.sim.cause(); c != success {
 			return c
 		}
 		return answer(m, r)
@@ -102,7 +111,7 @@ func fromSIM(text func(*Modem) string) func(*Modem, request) pdu.Cause {
 }
 
 // number makes a command that keeps a number from 0 to most.
-func number(most int, value func(*Modem) *int) func(*Modem, request) pdu.Cause {
+func number(most int, value func(*Modem) *int) command {
 	return func(m *Modem, r request) pdu.Cause {
 		return m.keep(r, most, value(m))
 	}
@@ -121,7 +130,7 @@ func (m *Modem) keep(r request, most int, value *int) pdu.Cause {
 		}
 		*value = n
 	}
-	return cmsOK
+	return success
 }
 
 // inRange reads a number from 0 to most; nothing is 0.
@@ -139,7 +148,7 @@ func (m *Modem) atE(r request) pdu.Cause {
 		return incorrect
 	}
 	m.set.echo = n == 1
-	return cmsOK
+	return success
 }
 
 func (m *Modem) atV(r request) pdu.Cause {
@@ -148,12 +157,12 @@ func (m *Modem) atV(r request) pdu.Cause {
 		return incorrect
 	}
 	m.set.numeric = n == 0
-	return cmsOK
+	return success
 }
 
 func (m *Modem) atZ(request) pdu.Cause {
 	m.set = m.defaults()
-	return cmsOK
+	return success
 }
 
 func (m *Modem) csq(r request) pdu.Cause {
@@ -165,7 +174,7 @@ func (m *Modem) csq(r request) pdu.Cause {
 	default:
 		m.info("+CSQ: 99,99")
 	}
-	return cmsOK
+	return success
 }
 
 func (m *Modem) cops(r request) pdu.Cause {
@@ -183,7 +192,7 @@ func (m *Modem) cops(r request) pdu.Cause {
 	default:
 		return notAllowed
 	}
-	return cmsOK
+	return success
 }
 
 func (m *Modem) cclk(r request) pdu.Cause {
@@ -193,7 +202,7 @@ func (m *Modem) cclk(r request) pdu.Cause {
 	case set:
 		return notAllowed // the network keeps the clock
 	}
-	return cmsOK
+	return success
 }
 
 // cusd answers every USSD code with a balance. 3GPP TS 27.007, 7.15.
@@ -208,11 +217,11 @@ func (m *Modem) cusd(r request) pdu.Cause {
 	}
 	if len(f) == 1 || f[1] == "" {
 		m.set.cusd = n
-		return cmsOK
+		return success
 	}
 	if m.stat != registered {
 		return pdu.Cause{Set: pdu.CME, Code: 30}
 	}
 	m.note(fmt.Sprintf(`+CUSD: 0,"Balance of %s: 12.34",15`, strings.TrimSpace(m.o.MSISDN)))
-	return cmsOK
+	return success
 }

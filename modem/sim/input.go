@@ -19,7 +19,7 @@ const (
 // input takes octets that came in at a time.
 func (m *Modem) input(b []byte, at time.Time) {
 	for i, c := range b {
-		if m.frozen || m.state == booting {
+		if m.frozen || m.port == nil || m.state == booting {
 			return
 		}
 		switch m.state {
@@ -92,16 +92,16 @@ func (r request) fields() []string {
 // execute runs the commands of a line and gives the final result, unless one of
 // them leaves that for later.
 func (m *Modem) execute(line string) {
-	i := strings.Index(strings.ToUpper(line), "AT")
+	i := attention(line)
 	if i < 0 {
-		return // noise: a modem listens for AT
+		return // noise
 	}
 	m.counts.Commands++
-	life, cause := m.life, cmsOK
+	life, cause := m.life, success
 	if m.long {
 		cause = incorrect
 	}
-	for rest := line[i+2:]; rest != "" && cause == cmsOK && m.state == ready && m.life == life; {
+	for rest := line[i+2:]; rest != "" && cause == success && m.state == ready && m.life == life; {
 		var r request
 		r, rest = cutRequest(rest)
 		cause = m.perform(r)
@@ -109,6 +109,17 @@ func (m *Modem) execute(line string) {
 	if m.state == ready && m.life == life {
 		m.final(cause)
 	}
+}
+
+// attention finds AT, in whichever case, before which a modem does not listen;
+// -1: nowhere. ITU-T V.250, 5.2.1.
+func attention(line string) int {
+	for i := range len(line) - 1 {
+		if line[i]|0x20 == 'a' && line[i+1]|0x20 == 't' {
+			return i
+		}
+	}
+	return -1
 }
 
 // cutRequest takes the first command off a line: a basic one is a letter and
@@ -171,9 +182,9 @@ func (m *Modem) note(text string) { m.notes = append(m.notes, text) }
 // those of ATV0.
 func (m *Modem) final(c pdu.Cause) {
 	switch {
-	case c == cmsOK && m.set.numeric:
+	case c == success && m.set.numeric:
 		m.say("0\r")
-	case c == cmsOK:
+	case c == success:
 		m.say("\r\nOK\r\n")
 	case c.Set == pdu.CME && m.set.cmee == 0 && m.set.numeric:
 		m.say("4\r")

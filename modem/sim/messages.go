@@ -90,12 +90,12 @@ func (m *Modem) csms(r request) pdu.Cause {
 		m.set.csms = n
 		m.info("+CSMS: 1,1,1")
 	}
-	return cmsOK
+	return success
 }
 
 // csca sets the number of the SMSC. 3GPP TS 27.005, 3.3.1.
 func (m *Modem) csca(r request) pdu.Cause {
-	if c := m.sim.smsCause(); c != cmsOK {
+	if c := m.sim.smsCause(); c != success {
 		return c
 	}
 	switch r.verb {
@@ -103,26 +103,26 @@ func (m *Modem) csca(r request) pdu.Cause {
 		m.info(fmt.Sprintf(`+CSCA: "%s",145`, m.sim.smsc))
 	case set:
 		sc := r.fields()[0]
-		if _, err := pdu.AppendSMSC(nil, telephone(sc)); err != nil {
+		if _, err := pdu.AppendSMSC(nil, telephone(sc)); err != nil && sc != "" {
 			return badPDU
 		}
 		m.sim.smsc = sc
 	}
-	return cmsOK
+	return success
 }
 
 // cpms chooses the memories. 3GPP TS 27.005, 3.2.2.
 func (m *Modem) cpms(r request) pdu.Cause {
-	if c := m.sim.smsCause(); c != cmsOK {
+	if c := m.sim.smsCause(); c != success {
 		return c
 	}
 	switch r.verb {
 	case test:
 		m.info(`+CPMS: ("SM","ME","SR"),("SM","ME"),("SM","ME")`)
-		return cmsOK
+		return success
 	case read:
 		m.info("+CPMS: " + m.usage(true))
-		return cmsOK
+		return success
 	}
 	chosen := m.set.mem
 	names := r.fields()
@@ -138,7 +138,7 @@ func (m *Modem) cpms(r request) pdu.Cause {
 	}
 	m.set.mem = chosen
 	m.info("+CPMS: " + m.usage(false))
-	return cmsOK
+	return success
 }
 
 // usage is what each chosen memory holds and can hold.
@@ -157,12 +157,12 @@ func (m *Modem) usage(named bool) string {
 // cmgl lists messages by their status: 0 unread, 1 read, 2 and 3 stored by the
 // terminal (there are none), 4 all. 3GPP TS 27.005, 4.1.
 func (m *Modem) cmgl(r request) pdu.Cause {
-	if c := m.sim.smsCause(); c != cmsOK {
+	if c := m.sim.smsCause(); c != success {
 		return c
 	}
 	if r.verb == test {
 		m.info("+CMGL: (0-4)")
-		return cmsOK
+		return success
 	}
 	want, ok := inRange(r.args, 4)
 	if !ok {
@@ -175,35 +175,35 @@ func (m *Modem) cmgl(r request) pdu.Cause {
 			m.info(fmt.Sprintf("+CMGL: %d,%s", i+1, s.take()))
 		}
 	}
-	return cmsOK
+	return success
 }
 
 // cmgr reads a message. 3GPP TS 27.005, 4.2.
 func (m *Modem) cmgr(r request) pdu.Cause {
-	if c := m.sim.smsCause(); c != cmsOK {
+	if c := m.sim.smsCause(); c != success {
 		return c
 	}
 	if r.verb == test {
-		return cmsOK
+		return success
 	}
 	s := m.memories[m.set.mem[0]].at(r.args)
 	if s == nil || s.pdu == nil {
 		return noSuchIndex
 	}
 	m.info("+CMGR: " + s.take())
-	return cmsOK
+	return success
 }
 
 // cmgd deletes a message, or many: delflag 1 to 3 those that were read, 4 all.
 // 3GPP TS 27.005, 3.5.4.
 func (m *Modem) cmgd(r request) pdu.Cause {
-	if c := m.sim.smsCause(); c != cmsOK {
+	if c := m.sim.smsCause(); c != success {
 		return c
 	}
 	mem := &m.memories[m.set.mem[0]]
 	if r.verb == test {
 		m.info(fmt.Sprintf("+CMGD: (1-%d),(0-4)", len(mem.slots)))
-		return cmsOK
+		return success
 	}
 	f := r.fields()
 	flag, ok := 0, len(f) <= 2
@@ -215,14 +215,14 @@ func (m *Modem) cmgd(r request) pdu.Cause {
 	}
 	if flag > 0 {
 		mem.purge(flag == 4)
-		return cmsOK
+		return success
 	}
 	s := mem.at(f[0])
 	if s == nil {
 		return noSuchIndex
 	}
 	*s = stored{}
-	return cmsOK
+	return success
 }
 
 // purge deletes the messages that were read, or all.

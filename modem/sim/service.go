@@ -22,7 +22,8 @@ const pinTries = 3
 type simCard struct {
 	out       bool
 	locked    bool
-	tries     int // left for the PIN; none: the PUK is asked for
+	smsc      string // AT+CSCA; kept in the SIM
+	tries     int    // left for the PIN; none: the PUK is asked for
 	busyUntil time.Time
 }
 
@@ -50,13 +51,13 @@ func (s *simCard) cause() pdu.Cause {
 	case time.Now().Before(s.busyUntil):
 		return pdu.Cause{Set: pdu.CME, Code: 14}
 	}
-	return cmsOK
+	return success
 }
 
 // smsCause is the same as +CMS ERROR. 3GPP TS 27.005, 3.2.5.
 func (s *simCard) smsCause() pdu.Cause {
 	c := s.cause()
-	if c == cmsOK {
+	if c == success {
 		return c
 	}
 	return pdu.Cause{Set: pdu.CMS, Code: map[int]int{10: 310, 11: 311, 12: 316, 14: 314}[c.Code]}
@@ -76,12 +77,12 @@ func (s *simCard) pinState() string {
 func (m *Modem) cpin(r request) pdu.Cause {
 	switch {
 	case r.verb == test:
-		return cmsOK
+		return success
 	case m.sim.out:
 		return m.sim.cause()
 	case r.verb == read:
 		m.info(m.sim.pinState())
-		return cmsOK
+		return success
 	case !m.sim.locked:
 		return notAllowed
 	case m.sim.tries == 0:
@@ -98,7 +99,7 @@ func (m *Modem) unlockSIM(pin string) pdu.Cause {
 	m.sim.locked, m.sim.tries = false, pinTries
 	m.sim.busyUntil = time.Now().Add(m.o.SIMBusy)
 	m.search()
-	return cmsOK
+	return success
 }
 
 // cfun switches the radio, or with a second parameter the modem.
@@ -110,7 +111,7 @@ func (m *Modem) cfun(r request) pdu.Cause {
 	case r.verb == read:
 		m.info(fmt.Sprintf("+CFUN: %d", m.radio))
 	case r.args == "1,1":
-		m.final(cmsOK)
+		m.final(success)
 		m.restart()
 	case r.args == "0" || r.args == "4":
 		m.radio = int(r.args[0] - '0')
@@ -123,7 +124,7 @@ func (m *Modem) cfun(r request) pdu.Cause {
 	default:
 		return incorrect
 	}
-	return cmsOK
+	return success
 }
 
 // creg serves AT+CREG, AT+CGREG and AT+CEREG: one registration for all.
@@ -132,7 +133,7 @@ func (m *Modem) creg(r request) pdu.Cause {
 	n := &m.set.creg[cregIndex(r.name)]
 	if r.verb == read {
 		m.info(fmt.Sprintf("%s: %d,%d%s", r.name, *n, m.stat, m.cell(*n)))
-		return cmsOK
+		return success
 	}
 	return m.keep(r, 2, n)
 }
@@ -240,7 +241,7 @@ func (m *Modem) restart() {
 		if !m.sim.out {
 			m.note(m.sim.pinState())
 		}
-		if m.sim.cause() == cmsOK {
+		if m.sim.cause() == success {
 			m.note("SMS Ready")
 		}
 		m.search()

@@ -48,8 +48,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"cellpost/pdu"
 )
 
 // Options of a modem. The zero value is a registered modem without a PIN that
@@ -72,7 +70,7 @@ type Options struct {
 	AckTime  time.Duration // how long +CMT and +CDS wait for AT+CNMA; default 15 s
 	Slots    int           // capacity of each message memory; default 20
 
-	Linked func(link string) // called by [Modem.ServePTY] each time the link stands; may be nil
+	Linked func(link string) // called by [Modem.ServePTY] each time the link stands
 }
 
 const (
@@ -84,15 +82,16 @@ const (
 
 // Modem is a simulated modem with its SIM. Safe for concurrent use.
 type Modem struct {
-	o   Options
-	net *Network
+	o        Options
+	net      *Network
+	commands map[string]command
 
-	mu      sync.Mutex
-	port    io.ReadWriteCloser // nil: unplugged
-	out     []byte             // said, not yet written
-	spare   []byte             // the buffer that out takes turns with
-	writing bool               // somebody is in port.Write
-	away    time.Duration      // how long a hang-up lasts
+	mu      sync.Mutex    // taken before that of the network, never after
+	port    *port         // nil: unplugged
+	out     []byte        // said, not yet written
+	spare   []byte        // the buffer that out takes turns with
+	writing bool          // somebody writes to port
+	away    time.Duration // how long a hang-up lasts
 
 	state  state
 	life   int           // counts restarts: what was under way before one is dropped
@@ -119,6 +118,7 @@ type Modem struct {
 	gaps     []time.Duration
 	waiting  []arrival // what the network holds for this SIM
 	unacked  *arrival  // waits for AT+CNMA
+	buffered []string  // indications kept in AT+CNMI mode 0
 	memories [3]memory // SM, ME, SR
 }
 
@@ -153,7 +153,9 @@ type Counters struct {
 // NewModem makes a modem with a SIM of the network n. It was switched on some
 // time ago: there is no banner to come.
 func NewModem(n *Network, o Options) *Modem {
-	m := &Modem{net: n, radio: 1}
+	m := &Modem{net: n, commands: commandTable(), radio: 1}
+	m.mu.Lock() // once it has joined, others may send to it
+	defer m.mu.Unlock()
 	n.join(m, o)
 	for i, name := range []string{"SM", "ME", "SR"} {
 		m.memories[i] = memory{name: name, slots: make([]stored, m.o.Slots)}
@@ -193,8 +195,8 @@ func (o Options) withDefaults(k int) Options {
 
 func (m *Modem) defaults() settings { return settings{echo: !m.o.NoEcho} }
 
-// Name returns the name that the ledger has for the modem.
-func (m *Modem) Name() string { return m.o.Name }
+// Options returns the options with what was left out filled in.
+func (m *Modem) Options() Options { return m.o }
 
 // Counters returns what the modem was asked so far.
 func (m *Modem) Counters() Counters {
@@ -217,12 +219,21 @@ func (m *Modem) Gaps() []time.Duration {
 // outlast it, as in a module that stays powered. A modem has one port: a second
 // Serve at the same time is an error.
 func (m *Modem) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
-	if !m.plug(rw) {
+	p := &port{rw}
+	if !m.plug(p) {
 		return fmt.Errorf("modem %s is connected already: end the other Serve first", m.o.Name)
 	}
-	stop := context.AfterFunc(ctx, func() { rw.Close() })
-	defer stop()
-	defer m.unplug(rw)
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		rw.Close()
+		close(closed)
+	})
+	defer func() {
+		if !stop() {
+			<-closed
+		}
+	}()
+	defer m.unplug(p)
 	err := m.listen(ctx, rw)
 	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) {
 		return nil
@@ -235,10 +246,7 @@ func (m *Modem) listen(ctx context.Context, rw io.Reader) error {
 	b := make([]byte, 1024)
 	for {
 		n, err := rw.Read(b)
-		m.mu.Lock()
-		m.input(b[:n], time.Now())
-		jam := m.jam
-		m.leave()
+		jam := m.hear(b[:n], time.Now())
 		if err != nil {
 			return err
 		}
@@ -252,21 +260,33 @@ func (m *Modem) listen(ctx context.Context, rw io.Reader) error {
 	}
 }
 
-func (m *Modem) plug(rw io.ReadWriteCloser) bool {
+// port is what one Serve speaks on.
+type port struct{ io.ReadWriteCloser }
+
+func (m *Modem) plug(p *port) bool {
 	m.mu.Lock()
 	defer m.leave()
 	if m.port != nil {
 		return false
 	}
-	m.port, m.away = rw, 0
+	m.port, m.away = p, 0
 	return true
 }
 
-func (m *Modem) unplug(rw io.ReadWriteCloser) {
-	rw.Close()
+// hear takes what was read. It returns the jam, if any, that has to end before
+// more is read.
+func (m *Modem) hear(b []byte, at time.Time) (jam <-chan struct{}) {
 	m.mu.Lock()
 	defer m.leave()
-	if m.port == rw {
+	m.input(b, at)
+	return m.jam
+}
+
+func (m *Modem) unplug(p *port) {
+	p.Close()
+	m.mu.Lock()
+	defer m.leave()
+	if m.port == p {
 		m.port = nil
 	}
 }
@@ -277,12 +297,12 @@ func (m *Modem) unplug(rw io.ReadWriteCloser) {
 func (m *Modem) leave() {
 	m.pump()
 	for len(m.out) > 0 && !m.writing {
-		b, port := m.out, m.port
+		b, p := m.out, m.port
 		m.out = m.spare[:0]
-		if port != nil {
+		if p != nil {
 			m.writing = true
 			m.mu.Unlock()
-			port.Write(b) // that it is gone shows in Read
+			p.Write(b) // that it is gone shows in Read
 			m.mu.Lock()
 			m.writing = false
 		}
@@ -352,5 +372,3 @@ func (m *Modem) receiveReports(reports []report) {
 		m.later(r.after, func() { m.waiting = append(m.waiting, a) })
 	}
 }
-
-var cmsOK pdu.Cause // the zero Cause: the command succeeded

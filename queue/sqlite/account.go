@@ -12,12 +12,12 @@ import (
 	"cellpost/sms"
 )
 
-const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, short_codes, concat, on_unknown, created`
+const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, report, short_codes, concat, on_unknown, created`
 
 func scanAccount(s scanner) (a sms.Account, err error) {
 	var networks string
-	err = s.Scan(&a.Name, &a.PasswordHash, &a.APIID, &a.Credits, &a.Unlimited, &networks, &a.ShortCodes, &a.Concat,
-		&a.OnUnknown, moment{&a.Created})
+	err = s.Scan(&a.Name, &a.PasswordHash, &a.APIID, &a.Credits, &a.Unlimited, &networks, &a.Report, &a.ShortCodes,
+		&a.Concat, &a.OnUnknown, moment{&a.Created})
 	if err != nil {
 		return sms.Account{}, err
 	}
@@ -72,10 +72,10 @@ func (r *Reader) Accounts(ctx context.Context) ([]sms.Account, error) {
 // A zero Created becomes the time of now.
 func (s *Store) AddAccount(ctx context.Context, a sms.Account) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO NOTHING`,
-			a.Name, a.PasswordHash, a.APIID, a.Credits, a.Unlimited, networks(a.Networks), a.ShortCodes, a.Concat,
-			a.OnUnknown, millis(cmp.Or(a.Created, t.now)))
+			a.Name, a.PasswordHash, a.APIID, a.Credits, a.Unlimited, networks(a.Networks), a.Report, a.ShortCodes,
+			a.Concat, a.OnUnknown, millis(cmp.Or(a.Created, t.now)))
 		if err == nil && n == 0 {
 			err = sms.ErrAccountExists
 		}
@@ -93,9 +93,9 @@ func (s *Store) SetAccount(ctx context.Context, name string, change func(*sms.Ac
 		}
 		change(&a)
 		_, err = t.exec(`UPDATE account SET password_hash = ?, api_id = ?, credits = ?, unlimited = ?, networks = ?,
-			short_codes = ?, concat = ?, on_unknown = ? WHERE name = ?`,
+			report = ?, short_codes = ?, concat = ?, on_unknown = ? WHERE name = ?`,
 			a.PasswordHash, a.APIID, a.Credits, a.Unlimited, networks(a.Networks),
-			a.ShortCodes, a.Concat, a.OnUnknown, name)
+			a.Report, a.ShortCodes, a.Concat, a.OnUnknown, name)
 		return err
 	})
 }

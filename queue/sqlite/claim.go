@@ -86,15 +86,17 @@ func (t *tx) mostUrgent(by queue.By) (int64, error) {
 // begin opens the attempt for the part at index i.
 func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	p := &r.msg.Parts[i]
-	repeat, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
-		WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete)`, r.seq, p.N, by.SIM))
+	asked, repeat, err := t.earlierReference(r.seq, p.N, by.SIM)
 	if err != nil {
 		return queue.Claim{}, err
 	}
-	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, outcome, cause_set, cause_code, detail, obsolete, started)
-		VALUES (?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, millis(t.now))
+	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, asked, outcome, cause_set, cause_code, detail, obsolete, started)
+		VALUES (?, ?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, asked, millis(t.now))
 	if err != nil {
 		return queue.Claim{}, err
+	}
+	if !repeat {
+		asked = byte(id)
 	}
 	p.State, p.SIM, p.MR = sms.Sending, "", 0
 	r.msg.State = sms.Sending
@@ -105,7 +107,20 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	if err := t.keep(r, string(sms.Sending), detail); err != nil {
 		return queue.Claim{}, err
 	}
-	return queue.Claim{Message: r.msg, Part: i, Attempt: id, Repeat: repeat, By: by}, nil
+	return queue.Claim{Message: r.msg, Part: i, Attempt: id, Repeat: repeat, Reference: asked, By: by}, nil
+}
+
+const earlierQuery = `SELECT CASE WHEN repeat THEN asked ELSE id & 255 END FROM attempt
+	WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1`
+
+// earlierReference returns the TP-MR that was asked for when this SIM last
+// handed the part over with unknown outcome; ok is false when it never did.
+func (t *tx) earlierReference(seq int64, part int, sim string) (mr byte, ok bool, err error) {
+	mr, err = scalar[byte](t.row(earlierQuery, seq, part, sim))
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return mr, err == nil, err
 }
 
 // hop names a hand-over in the timeline.

@@ -135,7 +135,7 @@ func (t *tx) count(id int64, a attempt, r *record, report pdu.StatusReport, foun
 		return t.save(r)
 	}
 	p.ApplyStatus(report.Status, a.sim, report.Reference)
-	return t.advance(r)
+	return t.advance(r, a)
 }
 
 // decides reports whether the status of one attempt says what became of the
@@ -162,15 +162,16 @@ func (t *tx) decides(a attempt, p *sms.Part, st pdu.Status) (bool, error) {
 // can have come: the two are stamped in different places.
 const overtaking = 5 * time.Second
 
+const keptQuery = `SELECT id, tpdu FROM report
+	WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`
+
 // matchKept looks for reports that came before the TP-MR of their part was
 // known.
 func (t *tx) matchKept(a attempt, r *record, o sms.Outcome) error {
 	if o.Kind != sms.Accepted || a.obsolete {
 		return nil
 	}
-	kept, err := all(t, scanKept, `SELECT id, tpdu FROM report
-		WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`,
-		a.sim, o.MR, millis(a.started.Add(-overtaking)))
+	kept, err := all(t, scanKept, keptQuery, a.sim, o.MR, millis(a.started.Add(-overtaking)))
 	if err != nil {
 		return err
 	}

@@ -78,10 +78,8 @@ func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
 	if err := t.end(a, r, o); err != nil {
 		return err
 	}
-	var step sms.Step
-	if taken(*r.part(a.part)) {
-		step = t.afterParts(r, a)
-	} else {
+	step := t.afterParts(r, a)
+	if !taken(*r.part(a.part)) && step.State != sms.Failed {
 		step = t.rules.After(r.msg, a.sim, o, a.repeat, t.now)
 	}
 	if err := t.apply(r, step, string(step.State), r.hop(a)+": "+words(o)); err != nil {
@@ -93,7 +91,7 @@ func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
 // Abandon makes unknown what a dead process had under way, see [queue.Store].
 func (s *Store) Abandon(ctx context.Context) (int, error) {
 	return ask(ctx, s, func(t *tx) (int, error) {
-		open, err := all(t, scanAttempt, `SELECT `+attemptColumns+` FROM attempt WHERE outcome = 'open' ORDER BY id`)
+		open, err := all(t, scanAttempt, openQuery)
 		if err != nil {
 			return 0, err
 		}
@@ -161,7 +159,7 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 		return t.save(r)
 	case taken(after) && (waits || p.State == sms.Sending):
 		*p = after
-		return t.advance(r)
+		return t.advance(r, a)
 	case taken(after), !waits, r.msg.State != sms.Unknown && r.msg.State != sms.Queued:
 		return t.save(r)
 	}
@@ -178,7 +176,10 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 	return t.apply(r, step, string(step.State), step.Why)
 }
 
-const attemptQuery = `SELECT ` + attemptColumns + ` FROM attempt WHERE id = ?`
+const (
+	attemptQuery = `SELECT ` + attemptColumns + ` FROM attempt WHERE id = ?`
+	openQuery    = `SELECT ` + attemptColumns + ` FROM attempt WHERE outcome = 'open' ORDER BY id`
+)
 
 // held reads the attempt of a claim, and its message; [queue.ErrLost] when it
 // is not open.
@@ -224,7 +225,7 @@ func taken(p sms.Part) bool { return p.State == sms.Sent || p.State == sms.Deliv
 // any more: those that are still to go wait for the SIM of the others.
 func (t *tx) afterParts(r *record, a attempt) sms.Step {
 	step := t.rules.Progress(r.msg, t.now)
-	if step.State != sms.Sending {
+	if step.State != sms.Sending && step.State != sms.Queued {
 		return step
 	}
 	rest := sms.Outcome{Kind: sms.NotSent, Detail: "the other parts are still to go"}
@@ -233,11 +234,11 @@ func (t *tx) afterParts(r *record, a attempt) sms.Step {
 
 // advance decides by the parts after news about one of them. While a hand-over
 // is open, its end decides.
-func (t *tx) advance(r *record) error {
+func (t *tx) advance(r *record, a attempt) error {
 	if r.msg.State == sms.Sending {
 		return t.save(r)
 	}
-	step := t.rules.Progress(r.msg, t.now)
+	step := t.afterParts(r, a)
 	if step.State != r.msg.State || step.Why != r.msg.Why {
 		return t.apply(r, step, string(step.State), step.Why)
 	}

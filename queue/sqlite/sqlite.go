@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -176,8 +177,8 @@ func (s *Store) take() []*request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(len(s.waiting), maxBatch)
-	batch := s.waiting[:n:n]
-	s.waiting = s.waiting[n:]
+	batch := slices.Clone(s.waiting[:n])
+	s.waiting = slices.Delete(s.waiting, 0, n) // and forget their messages
 	return batch
 }
 

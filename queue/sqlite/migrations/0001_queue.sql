@@ -7,6 +7,7 @@ CREATE TABLE account (
     credits       INTEGER NOT NULL, -- millionths; below zero only where unlimited
     unlimited     INTEGER NOT NULL CHECK (unlimited IN (0, 1)),
     networks      TEXT NOT NULL, -- prefixes, separated by spaces
+    report        INTEGER NOT NULL CHECK (report IN (0, 1)),
     short_codes   INTEGER NOT NULL CHECK (short_codes IN (0, 1)),
     concat        INTEGER NOT NULL CHECK (concat BETWEEN 0 AND 255),
     on_unknown    TEXT NOT NULL CHECK (on_unknown IN ('', 'resend', 'hold')),
@@ -71,8 +72,9 @@ CREATE TABLE attempt (
     sim        TEXT NOT NULL,
     modem      TEXT NOT NULL,
     repeat     INTEGER NOT NULL CHECK (repeat IN (0, 1)), -- asked the SC to reject a duplicate
+    asked      INTEGER NOT NULL CHECK (asked BETWEEN 0 AND 255), -- TP-MR asked for, of a repeat; else it is the low octet of id
     outcome    TEXT NOT NULL CHECK (outcome IN ('open', 'accepted', 'refused', 'unknown', 'not sent')),
-    mr         INTEGER CHECK (mr BETWEEN 0 AND 255 AND outcome = 'accepted'),
+    mr         INTEGER CHECK (mr BETWEEN 0 AND 255),
     cause_set  INTEGER NOT NULL,
     cause_code INTEGER NOT NULL,
     detail     TEXT NOT NULL,
@@ -80,6 +82,7 @@ CREATE TABLE attempt (
     obsolete   INTEGER NOT NULL CHECK (obsolete IN (0, 1)), -- its message started over since
     started    INTEGER NOT NULL,
     ended      INTEGER CHECK ((ended IS NULL) = (outcome = 'open')),
+    CHECK ((mr IS NOT NULL) = (outcome = 'accepted')),
     FOREIGN KEY (message, part) REFERENCES part (message, n) ON DELETE CASCADE
 ) STRICT;
 

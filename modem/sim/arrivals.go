@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"fmt"
+
+	"cellpost/pdu"
+)
+
+const maxBuffered = 32 // indications that AT+CNMI mode 0 keeps
+
+// Indexes into the parameters of AT+CNMI. 3GPP TS 27.005, 3.4.1.
+const (
+	cnmiMode = iota
+	cnmiMT
+	cnmiBM
+	cnmiDS
+	cnmiBfr
+)
+
+// cnmi says where what comes from the network goes. 3GPP TS 27.005, 3.4.1.
+func (m *Modem) cnmi(r request) pdu.Cause {
+	if c := m.sim.smsCause(); c != success {
+		return c
+	}
+	most := [5]int{2, 3, 0, 2, 1}
+	p := &m.set.cnmi
+	switch r.verb {
+	case test:
+		m.info("+CNMI: (0-2),(0-3),(0),(0-2),(0,1)")
+		return success
+	case read:
+		m.info(fmt.Sprintf("+CNMI: %d,%d,%d,%d,%d", p[0], p[1], p[2], p[3], p[4]))
+		return success
+	}
+	fields, next := r.fields(), *p
+	if len(fields) > len(next) {
+		return cmsNotSupported
+	}
+	for i, f := range fields {
+		if f == "" {
+			continue // omitted: as it was
+		}
+		n, ok := inRange(f, most[i])
+		if !ok {
+			return cmsNotSupported
+		}
+		next[i] = n
+	}
+	*p = next
+	m.release()
+	return success
+}
+
+// release says, or forgets, the indications kept in mode 0.
+func (m *Modem) release() {
+	if m.set.cnmi[cnmiMode] == 0 {
+		return
+	}
+	if m.set.cnmi[cnmiBfr] == 0 {
+		m.notes = append(m.notes, m.buffered...)
+	}
+	m.buffered = nil
+}
+
+// indicate says that a message was stored, or keeps that in mode 0.
+func (m *Modem) indicate(code, memory string, index int) {
+	text := fmt.Sprintf("%s: %q,%d", code, memory, index)
+	switch {
+	case m.set.cnmi[cnmiMode] != 0:
+		m.note(text)
+	case len(m.buffered) < maxBuffered:
+		m.buffered = append(m.buffered, text)
+	}
+}
+
+// pump takes what the network holds and says the unsolicited codes that are due,
+// between commands.
+func (m *Modem) pump() {
+	if m.port == nil || m.frozen || m.state != ready {
+		return
+	}
+	if m.stat == registered && m.sim.cause() == success {
+		m.admit()
+	}
+	m.flush()
+}
+
+// admit takes what the network holds and the modem has a place for.
+func (m *Modem) admit() {
+	kept := m.waiting[:0]
+	for _, a := range m.waiting {
+		if !m.route(a) {
+			kept = append(kept, a)
+		}
+	}
+	clear(m.waiting[len(kept):])
+	m.waiting = kept
+}
+
+func (m *Modem) flush() {
+	for _, text := range m.notes {
+		m.say("\r\n" + text + "\r\n")
+	}
+	m.notes = m.notes[:0]
+}
+
+// route sends a TPDU where AT+CNMI says; false: the network keeps it for now.
+// A message that the terminal shall not see is stored, a report is not.
+// 3GPP TS 27.005, 3.4.1.
+func (m *Modem) route(a arrival) bool {
+	mt, ds := m.set.cnmi[cnmiMT], m.set.cnmi[cnmiDS]
+	switch {
+	case a.report && ds == 0:
+		return true
+	case a.report && ds == 1:
+		return m.pass("+CDS: %d\r\n%s", a)
+	case a.report:
+		return m.store(a, memSR, "+CDSI", true)
+	case mt == 2 && a.class != 2, mt == 3 && a.class == 3:
+		return m.pass("+CMT: ,%d\r\n%s", a)
+	}
+	return m.store(a, m.set.mem[2], "+CMTI", mt > 0)
+}
+
+// pass hands a TPDU to the terminal. In phase 2+ the terminal has to acknowledge
+// it before the next one comes.
+func (m *Modem) pass(format string, a arrival) bool {
+	if m.set.cnmi[cnmiMode] == 0 || m.unacked != nil {
+		return false
+	}
+	if m.set.csms == 1 {
+		m.unacked = &a
+		m.later(m.o.AckTime, func() { m.refuse(&a) })
+	}
+	m.note(fmt.Sprintf(format, len(a.tpdu), hexOf(m.withSMSC(a.tpdu))))
+	return true
+}
+
+// refuse gives a TPDU that was not acknowledged back to the network, which
+// delivers it again. Unlike 3GPP TS 27.005, 3.4.1 the routing stays on, as in
+// most modems.
+func (m *Modem) refuse(a *arrival) {
+	if m.unacked == a {
+		m.waiting = append(m.waiting, *a)
+		m.unacked = nil
+	}
+}
+
+func (m *Modem) store(a arrival, mem int, code string, shown bool) bool {
+	to := &m.memories[mem]
+	i := to.put(stored{pdu: m.withSMSC(a.tpdu), len: len(a.tpdu)})
+	if i > 0 && shown {
+		m.indicate(code, to.name, i)
+	}
+	return i > 0
+}
+
+// withSMSC puts the SMSC that delivered it before a TPDU.
+func (m *Modem) withSMSC(tpdu []byte) []byte {
+	return append(m.net.smsc[:len(m.net.smsc):len(m.net.smsc)], tpdu...)
+}
+
+// cnma acknowledges +CMT or +CDS; 2 refuses it. Acknowledgements with a TPDU are
+// not supported. 3GPP TS 27.005, 4.7.
+func (m *Modem) cnma(r request) pdu.Cause {
+	if r.verb == test {
+		m.info("+CNMA: (0-2)")
+		return success
+	}
+	n, ok := inRange(r.args, 2)
+	switch {
+	case !ok:
+		return cmsNotSupported
+	case m.set.csms != 1 || m.unacked == nil:
+		return noAckExpected
+	}
+	if n < 2 {
+		m.unacked = nil
+		return success
+	}
+	a := m.unacked
+	m.unacked = nil
+	m.later(m.o.AckTime, func() { m.waiting = append(m.waiting, *a) })
+	return success
+}

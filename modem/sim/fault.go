@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"time"
+
+	"cellpost/pdu"
+)
+
+// FaultKind is what goes wrong.
+type FaultKind int
+
+// Kinds of fault. Those marked "at once too" are for [Modem.Strike] as well.
+const (
+	None         FaultKind = iota
+	RefusePrompt           // +CMS ERROR: Cause instead of the prompt
+	NoPrompt               // the prompt is lost; the modem waits for the PDU
+	LatePrompt             // the prompt comes after For
+	RebootTyping           // the modem restarts at the first octet of the PDU
+	Refuse                 // +CMS ERROR: Cause after the air time
+	Silence                // no result; the modem is ready for the next command
+	LateResult             // the network takes it, the result comes For late
+	LateOK                 // +CMGS in time, OK after For
+	DoubleResult           // +CMGS twice
+	Noise                  // ^RSSI before +CMGS, and between it and OK
+	EarlyReport            // the report comes before +CMGS, whatever the report delay
+	HandsetOff             // the report is temporary (0x22) first, delivered another delay and For later
+	ReportFailed           // the report has Status; the handset shows nothing
+	NoReport               // no report; the handset shows the message
+	Freeze                 // hears and says nothing for For, or until Thaw; at once too
+	Jam                    // the same, and reads nothing, so that writing blocks; at once too
+	HangUp                 // unplugged and without power; back after For; at once too
+	Reboot                 // restarts; at once too
+	NoNetwork              // loses the network for For (zero: for good); at once too
+	Denied                 // is denied registration for For (zero: for good); at once too
+	NoSIM                  // the SIM is out for For (zero: for good); at once too
+	EchoOn                 // the echo comes on; at once too
+	Storm                  // Count unsolicited lines; at once too
+)
+
+// Fault is one thing that goes wrong. Fields that a kind does not name are not
+// looked at.
+type Fault struct {
+	Kind   FaultKind
+	Taken  bool          // the network takes the message first: for Refuse, Silence and those of Strike
+	Cause  int           // number of +CMS ERROR
+	For    time.Duration // how late, or how long
+	Status pdu.Status    // TP-ST of ReportFailed; zero: 0x43, not obtainable
+	Count  int           // lines of a Storm; zero: 100
+	Times  int           // hand-overs in a row that it befalls; zero: one
+}
+
+const defaultStorm = 100
+
+// Inject makes the next hand-overs that have no fault yet go wrong; None is one
+// that goes well. A fault is used up by AT+CMGS, even if that is aborted.
+func (m *Modem) Inject(f Fault) {
+	m.mu.Lock()
+	defer m.leave()
+	for range max(f.Times, 1) {
+		m.faults = append(m.faults, f)
+	}
+}
+
+func (m *Modem) nextFault() Fault {
+	if len(m.faults) == 0 {
+		return Fault{}
+	}
+	f := m.faults[0]
+	m.faults = m.faults[1:]
+	return f
+}
+
+// Strike makes a fault of a kind marked "at once too" happen now, whatever the
+// modem does; others do nothing.
+func (m *Modem) Strike(f Fault) {
+	m.mu.Lock()
+	defer m.leave()
+	m.befall(f)
+}
+
+// befall makes a fault happen and reports whether it ends a hand-over.
+func (m *Modem) befall(f Fault) bool {
+	switch f.Kind {
+	case Freeze, Jam:
+		m.freeze(f)
+	case HangUp:
+		m.hangUp(f.For)
+	case Reboot:
+		m.restart()
+	case NoNetwork:
+		m.lose(searching, f.For)
+		return false
+	case Denied:
+		m.lose(denied, f.For)
+		return false
+	case NoSIM:
+		m.pullSIM(f.For)
+		return false
+	case EchoOn:
+		m.set.echo = true
+		return false
+	case Storm:
+		m.storm(f.Count)
+		return false
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *Modem) storm(lines int) {
+	if lines == 0 {
+		lines = defaultStorm
+	}
+	for i := range lines {
+		m.say("\r\n^RSSI:" + string(rune('0'+i%10)) + "\r\n")
+	}
+}
+
+// freeze drops what is under way.
+func (m *Modem) freeze(f Fault) {
+	m.thaw()
+	m.life++
+	m.frozen, m.state = true, ready
+	m.line, m.held = m.line[:0], nil
+	if f.Kind == Jam {
+		m.jam = make(chan struct{})
+	}
+	if f.For <= 0 {
+		return
+	}
+	life := m.life
+	m.later(f.For, func() {
+		if m.life == life {
+			m.thaw()
+		}
+	})
+}
+
+// Thaw ends a Freeze or a Jam.
+func (m *Modem) Thaw() {
+	m.mu.Lock()
+	defer m.leave()
+	m.thaw()
+}
+
+func (m *Modem) thaw() {
+	m.frozen = false
+	if m.jam != nil {
+		close(m.jam)
+		m.jam = nil
+	}
+}
+
+// hangUp takes the port away, and the power with it.
+func (m *Modem) hangUp(d time.Duration) {
+	m.forget()
+	m.away, m.out = d, m.out[:0]
+	if m.port != nil {
+		m.port.Close()
+		m.port = nil
+	}
+	m.search()
+}

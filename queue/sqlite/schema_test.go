@@ -1,0 +1,168 @@
+package sqlite
+
+import (
+	"database/sql"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// rawConn opens a database as the writer does, without migrating it.
+func rawConn(t *testing.T, path string) *sql.Conn {
+	t.Helper()
+	db, err := sql.Open("sqlite3", dsn(path, writerOptions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func setVersion(t *testing.T, path, v string) {
+	t.Helper()
+	if _, err := rawConn(t, path).ExecContext(t.Context(), "PRAGMA user_version = "+v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	conn := rawConn(t, path)
+	files, err := latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := migrate(t.Context(), conn, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := version(t.Context(), conn); v != len(files) || err != nil {
+			t.Fatalf("version %d, %v; want %d", v, err, len(files))
+		}
+	}
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000",
+	} {
+		var got string
+		if err := conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", pragma, got, err, want)
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	setVersion(t, path, "0")
+	if _, err := OpenReader(path); err == nil || !strings.Contains(err.Error(), "start the service once") {
+		t.Errorf("read before the migration: %v", err)
+	}
+	setVersion(t, path, "999")
+	if _, err := Open(path, &sms.Rules{}, nil); err == nil || !strings.Contains(err.Error(), "newer program") {
+		t.Errorf("open of a newer database: %v", err)
+	}
+	if _, err := OpenReader(path); err == nil || !strings.Contains(err.Error(), "newer program") {
+		t.Errorf("read of a newer database: %v", err)
+	}
+}
+
+// TestSchemaRefuses shows that nonsense does not get into the tables.
+func TestSchemaRefuses(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	if err := s.Add(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Claim(t.Context(), queue.By{SIM: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		`UPDATE message SET state = 'lost'`,
+		`UPDATE message SET state = 'queued', due = NULL`,
+		`UPDATE message SET id = x'00'`,
+		`UPDATE message SET expires = 'tomorrow'`,
+		`UPDATE message SET priority = 0`,
+		`UPDATE part SET state = 'scheduled'`,
+		`UPDATE part SET mr = 256`,
+		`UPDATE attempt SET outcome = 'fine'`,
+		`UPDATE attempt SET outcome = 'accepted'`,
+		`UPDATE attempt SET outcome = 'refused', ended = 1, mr = 5`,
+		`UPDATE attempt SET part = 2`,
+		`UPDATE account SET on_unknown = 'ask'`,
+		`INSERT INTO timeline (message, n, at, event, detail) VALUES (99, 1, 1, 'sent', '')`,
+	} {
+		if _, err := s.tx.exec(query); err == nil {
+			t.Errorf("passed: %s", query)
+		}
+	}
+}
+
+// TestPlans holds the statements of every hand-over to their index: a scan, or
+// a sort, would cost more the more messages there are.
+func TestPlans(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	byAccount, _ := listQuery(queue.Filter{Account: "a"})
+	byState, _ := listQuery(queue.Filter{State: sms.Sent})
+	for _, c := range []struct{ query, index string }{
+		{claimQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND due<?)"},
+		{overdueQuery, "INDEX message_review (review>? AND review<?)"},
+		{nextDueQuery, "INDEX message_review"},
+		{earlierQuery, "INDEX attempt_by_part (message=? AND part=?)"},
+		{openQuery, "INDEX attempt_open"},
+		{attemptQuery, "INTEGER PRIMARY KEY (rowid=?)"},
+		{partsQuery, "PRIMARY KEY (message=?)"},
+		{sentQuery, "INDEX attempt_by_reference (sim=? AND mr=?)"},
+		{unknownQuery, "INDEX attempt_unknown (sim=?)"},
+		{keptQuery, "INDEX report_unmatched (sim=? AND mr=? AND received>?)"},
+		{dueEventQuery, "INDEX event_due"},
+		{accountQuery, "PRIMARY KEY (name=?)"},
+		{byAccount, "INDEX message_by_account (account=?)"},
+		{byState, "INDEX message_by_state (state=?)"},
+	} {
+		plan := explainPlan(t, s, c.query)
+		if !slices.ContainsFunc(plan, func(step string) bool { return strings.Contains(step, c.index) }) {
+			t.Errorf("no %q in the plan of\n%s\n%s", c.index, c.query, strings.Join(plan, "\n"))
+		}
+		for _, step := range plan {
+			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && step != "SCAN a"
+			if walks || strings.Contains(step, "TEMP B-TREE") {
+				t.Errorf("%q in the plan of\n%s", step, c.query)
+			}
+		}
+	}
+}
+
+func explainPlan(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	args := make([]any, 9) // NULL for as many parameters as there are
+	stmt, err := s.tx.conn.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	n := strings.Count(query, "?")
+	if strings.Contains(query, "?1") {
+		n = 5
+	}
+	rows, err := stmt.QueryContext(t.Context(), args[:n]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := collect(rows, func(r scanner) (step string, err error) {
+		var skip int
+		err = r.Scan(&skip, &skip, &skip, &step)
+		return step, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}

@@ -1,0 +1,319 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+var shop = sms.Account{Name: "shop", Unlimited: true}
+
+func addShop(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.AddAccount(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// message makes a message that a line may take now.
+func message(lane sms.Lane) sms.Message {
+	now := time.Now()
+	return sms.Message{
+		ID: sms.NewID(now), Submission: sms.NewID(now), Account: shop.Name, Source: "test", To: "447700900123",
+		Text: "hello", Priority: 3, State: sms.Queued, Lane: lane, Due: now, Expires: now.Add(24 * time.Hour),
+		Review: now.Add(24 * time.Hour), Parts: []sms.Part{{N: 1, TPDU: make([]byte, 40)}},
+	}
+}
+
+func batch(n int) sms.Batch {
+	var b sms.Batch
+	for range n {
+		b.Messages = append(b.Messages, message("any"))
+	}
+	return b
+}
+
+func TestAccounts(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	ctx := t.Context()
+	want := sms.Account{
+		Name: "shop", PasswordHash: "$2a$x", APIID: 1234567, Credits: 5 * sms.Credit, Report: true, ShortCodes: true, Concat: 3,
+		Networks:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		OnUnknown: "hold", Created: time.UnixMilli(1_700_000_000_000).UTC(),
+	}
+	check := func(err, wanted error) {
+		t.Helper()
+		if !errors.Is(err, wanted) {
+			t.Fatalf("got error %v, want %v", err, wanted)
+		}
+	}
+	same := func() {
+		t.Helper()
+		got, err := s.Account(ctx, "shop")
+		check(err, nil)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	}
+	check(s.AddAccount(ctx, want), nil)
+	check(s.AddAccount(ctx, want), sms.ErrAccountExists)
+	same()
+	check(s.TopUp(ctx, "shop", 2*sms.Credit), nil)
+	want.Credits += 2 * sms.Credit
+	same()
+	check(s.SetAccount(ctx, "shop", func(a *sms.Account) {
+		a.Name = "renamed"
+		a.PasswordHash, a.APIID, a.Unlimited, a.Networks, a.Report, a.ShortCodes, a.Concat, a.OnUnknown = "h", 2, true, nil, false, false, 1, ""
+	}), nil)
+	want.PasswordHash, want.APIID, want.Unlimited, want.Networks, want.Report, want.ShortCodes, want.Concat, want.OnUnknown = "h", 2, true, nil, false, false, 1, ""
+	same()
+
+	check(s.AddAccount(ctx, sms.Account{Name: "another"}), nil)
+	list, err := s.Accounts(ctx)
+	check(err, nil)
+	if len(list) != 2 || list[0].Name != "another" || !reflect.DeepEqual(list[1], want) {
+		t.Errorf("accounts %+v", list)
+	}
+	check(s.RemoveAccount(ctx, "another"), nil)
+	for _, err := range []error{
+		s.RemoveAccount(ctx, "another"), s.TopUp(ctx, "another", 1), s.SetAccount(ctx, "another", func(*sms.Account) {}),
+	} {
+		check(err, sms.ErrNoAccount)
+	}
+	_, err = s.Account(ctx, "another")
+	check(err, sms.ErrNoAccount)
+	if err := s.AddAccount(ctx, sms.Account{}); err == nil {
+		t.Error("an account without a name was made")
+	}
+}
+
+func TestInbox(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	now := time.UnixMilli(time.Now().UnixMilli()).UTC()
+	first := sms.Inbound{ID: 1, SIM: "a", Modem: "m", TPDU: []byte{4, 1}, From: "+447700900123", Text: "hello", Received: now}
+	second := sms.Inbound{ID: 2, SIM: "b", Modem: "m", TPDU: []byte{4, 1}, From: "shop", Text: "hello", Received: now}
+	for _, in := range []sms.Inbound{first, first, second} {
+		if err := s.Receive(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[int][]sms.Inbound{0: {second, first}, 1: {second}} {
+		got, err := s.Inbox(t.Context(), limit)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("limit %d: got %v, %v", limit, got, err)
+		}
+	}
+}
+
+// TestTwoProcesses has a second store, as the CLI opens, write beside a
+// running one.
+func TestTwoProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue 100% safe?.db")
+	daemon := openAt(t, path, &sms.Rules{})
+	serve(t, daemon)
+	tool := openAt(t, path, &sms.Rules{})
+	addShop(t, tool)
+	var wg sync.WaitGroup
+	for _, s := range []*Store{daemon, tool} {
+		wg.Go(func() {
+			for range 20 {
+				if err := s.TopUp(t.Context(), "shop", sms.Credit); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if a, err := r.Account(t.Context(), "shop"); err != nil || a.Credits != 40*sms.Credit {
+		t.Errorf("credits %d, %v; want 40", a.Credits, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has mode %v, %v", info.Mode(), err)
+	}
+}
+
+// TestReopen shows that what was reported done is in the file.
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, &sms.Rules{})
+	stop := serve(t, s)
+	addShop(t, s)
+	b := batch(3)
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	s = openAt(t, path, &sms.Rules{UnknownWait: time.Minute})
+	if n, err := s.Abandon(t.Context()); n != 1 || err != nil {
+		t.Fatalf("%d abandoned, %v; want 1", n, err)
+	}
+	m, _, err := s.Show(t.Context(), c.Message.ID)
+	if err != nil || m.State != sms.Unknown {
+		t.Errorf("the claimed message is %s, %v", m.State, err)
+	}
+	if list, err := s.List(t.Context(), queue.Filter{State: sms.Queued}); len(list) != 2 || err != nil {
+		t.Errorf("%d messages are queued, %v; want 2", len(list), err)
+	}
+}
+
+// TestStopped tells the writer to stop while requests wait in line.
+func TestStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, &sms.Rules{})
+		addShop(t, s)
+		s.enter(served) // by nobody yet
+		var wg sync.WaitGroup
+		errs := make([]error, 5)
+		for i := range errs {
+			wg.Go(func() { errs[i] = s.Add(t.Context(), batch(1)) })
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				t.Errorf("a request before the end: %v", err)
+			}
+		}
+		if err := s.Add(t.Context(), batch(1)); !errors.Is(err, errStopped) {
+			t.Errorf("a request after the end: %v", err)
+		}
+		if list, err := s.List(t.Context(), queue.Filter{}); len(list) != len(errs) || err != nil {
+			t.Errorf("%d messages are stored, %v; want %d", len(list), err, len(errs))
+		}
+	})
+}
+
+func TestContextEnded(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Add(ctx, batch(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if list, err := s.List(t.Context(), queue.Filter{}); len(list) != 0 || err != nil {
+		t.Errorf("%d messages are stored, %v", len(list), err)
+	}
+}
+
+// TestSharedTransaction puts requests of all kinds of outcome into one
+// transaction.
+func TestSharedTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, &sms.Rules{})
+		addShop(t, s)
+		good, bad := batch(2), batch(2)
+		bad.Messages[1].Priority = 4
+		work := []struct {
+			name string
+			do   func() error
+			want string
+		}{
+			{"good", func() error { return s.Add(t.Context(), good) }, ""},
+			{"second row breaks the schema", func() error { return s.Add(t.Context(), bad) }, "CHECK constraint failed"},
+			{"lost", func() error { return s.Settle(t.Context(), queue.Claim{Attempt: 99}, sms.Outcome{}) }, queue.ErrLost.Error()},
+			{"account", func() error { return s.TopUp(t.Context(), "shop", 1) }, ""},
+		}
+		s.enter(served) // by the flush below
+		var wg sync.WaitGroup
+		got := make([]error, len(work))
+		for i, w := range work {
+			wg.Go(func() { got[i] = w.do() })
+		}
+		synctest.Wait()
+		s.flush()
+		wg.Wait()
+		for i, w := range work {
+			if text := fmt.Sprint(got[i]); w.want == "" && got[i] != nil || !strings.Contains(text, w.want) {
+				t.Errorf("%s: got %v, want %q", w.name, got[i], w.want)
+			}
+		}
+		if list, err := s.List(t.Context(), queue.Filter{}); len(list) != len(good.Messages) || err != nil {
+			t.Errorf("%d messages are stored, %v; want %d", len(list), err, len(good.Messages))
+		}
+	})
+}
+
+func TestDiskFull(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	serve(t, s)
+	addShop(t, s)
+	setPages := func(n int) {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		if _, err := s.tx.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setPages(1) // means: no more than there are
+	var full error
+	stored := 0
+	for full == nil && stored < 10_000 {
+		if full = s.Add(t.Context(), batch(20)); full == nil {
+			stored += 20
+		}
+	}
+	if e, ok := errors.AsType[sqlite3.Error](full); !ok || e.Code != sqlite3.ErrFull || !strings.Contains(full.Error(), "make room") {
+		t.Fatalf("got %v, want that the disk is full and what to do", full)
+	}
+	setPages(1 << 20)
+	if err := s.Add(t.Context(), batch(20)); err != nil {
+		t.Fatalf("with room again: %v", err)
+	}
+	stored += 20
+	list, err := s.List(t.Context(), queue.Filter{Limit: 2 * stored})
+	if len(list) != stored || err != nil {
+		t.Errorf("%d messages are stored, %v; want %d", len(list), err, stored)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	noise := filepath.Join(dir, "noise")
+	if err := os.WriteFile(noise, []byte(strings.Repeat("no database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		noise:                              "restore a backup",
+		filepath.Join(dir, "none", "q.db"): "no such file or directory",
+	} {
+		s, err := Open(path, &sms.Rules{}, nil)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("open %s: got %v, want %q", path, err, want)
+		}
+	}
+	if _, err := OpenReader(filepath.Join(dir, "none.db")); err == nil {
+		t.Error("a reader made a file")
+	}
+}

@@ -1,0 +1,386 @@
+// Package test runs the real binary against simulated modems behind PTYs, with
+// a real mail client before it and a real smarthost behind it.
+package test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	smtpserver "github.com/emersion/go-smtp"
+
+	"cellpost/modem/sim"
+)
+
+// binary is the program under test; TestMain builds it.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "cellpost-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "cellpost")
+	build := exec.Command("go", "build", "-o", binary, "cellpost/cmd/cellpost")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the binary:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// patience is how long anything may take that is sure to happen.
+const patience = time.Minute
+
+// world is a gateway and what is around it.
+type world struct {
+	t       testing.TB
+	dir     string
+	config  string // path of the configuration
+	smtp    string // address of the mail door
+	network *sim.Network
+	modems  []*sim.Modem
+	mails   *smarthost
+}
+
+// setting is what differs between worlds.
+type setting struct {
+	modems  int
+	options sim.Options // of each modem; its name is set
+	network sim.NetworkOptions
+	send    string // TOML for the table [send]
+	more    string // more TOML, after it
+}
+
+// newWorld makes modems, a smarthost, a configuration and the account "acme"
+// with password "secret" and api_id 3456. The gateway does not run yet.
+func newWorld(t testing.TB, s setting) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), network: sim.NewNetwork(s.network), smtp: freeAddress(t), mails: newSmarthost(t)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running, linked sync.WaitGroup
+	t.Cleanup(func() { cancel(); running.Wait() })
+	var b strings.Builder
+	fmt.Fprintf(&b, "data_dir = %q\ncountry_prefix = \"44\"\n[[smtp]]\nlisten = %q\n[mail_out]\nsmarthost = %q\n[send]\n%s\n",
+		filepath.Join(w.dir, "data"), w.smtp, w.mails.address, s.send)
+	for i := range s.modems {
+		o := s.options
+		o.Name = fmt.Sprintf("m%d", i)
+		linked.Add(1)
+		var once sync.Once
+		o.Linked = func(string) { once.Do(linked.Done) }
+		m := sim.NewModem(w.network, o)
+		w.modems = append(w.modems, m)
+		device := filepath.Join(w.dir, o.Name)
+		running.Go(func() {
+			if err := m.ServePTY(ctx, device); err != nil {
+				t.Errorf("modem %s: %v", o.Name, err)
+			}
+		})
+		fmt.Fprintf(&b, "[[modem]]\nname = %q\ndevice = %q\n", o.Name, device)
+	}
+	linked.Wait()
+	w.config = filepath.Join(w.dir, "cellpost.toml")
+	if err := os.WriteFile(w.config, []byte(b.String()+s.more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add := exec.Command(binary, "account", "add", "acme", "--config", w.config, "--api-id", "3456", "--unlimited", "--password-stdin")
+	add.Stdin = strings.NewReader("secret\n")
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("account add: %v\n%s", err, out)
+	}
+	return w
+}
+
+func freeAddress(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// gateway is one process of the binary.
+type gateway struct {
+	*exec.Cmd
+	log *tail
+}
+
+// start runs the gateway, and returns when it says that it is ready.
+func (w *world) start() *gateway {
+	w.t.Helper()
+	g := &gateway{Cmd: exec.Command(binary, "serve", "--config", w.config), log: &tail{}}
+	stderr, err := g.StderrPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := g.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		g.Process.Kill()
+		g.Wait()
+		if w.t.Failed() {
+			w.t.Logf("log of the gateway:\n%s", g.log)
+		}
+	})
+	ready := make(chan bool, 1)
+	go func() {
+		defer close(ready)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			g.log.add(lines.Text())
+			if strings.Contains(lines.Text(), "msg=ready") {
+				ready <- true
+			}
+		}
+	}()
+	select {
+	case ok := <-ready:
+		if !ok {
+			w.t.Fatalf("the gateway did not come up:\n%s", g.log)
+		}
+	case <-time.After(patience):
+		w.t.Fatalf("the gateway is not ready:\n%s", g.log)
+	}
+	return g
+}
+
+// stop asks the gateway to end and waits.
+func (g *gateway) stop(t testing.TB) {
+	t.Helper()
+	if err := g.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Wait(); err != nil {
+		t.Errorf("the gateway ended with %v:\n%s", err, g.log)
+	}
+}
+
+// kill ends the gateway as a power cut would, as far as a process can feel it.
+func (g *gateway) kill() {
+	g.Process.Kill()
+	g.Wait()
+}
+
+// tail keeps the last lines of a log.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+const tailLines = 200
+
+func (l *tail) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines = append(l.lines, line); len(l.lines) > tailLines {
+		l.lines = l.lines[1:]
+	}
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// cellpost runs a verb and returns what it prints.
+func (w *world) cellpost(args ...string) string {
+	w.t.Helper()
+	out, err := exec.Command(binary, append(args, "--config", w.config)...).CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("cellpost %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// message is what queue list and queue show print.
+type message struct {
+	ID, To, Account, State, Status, Text string
+	Parts                                []struct {
+		N        int
+		State    string
+		Attempts []struct {
+			SIM, Modem, Outcome, Cause string
+			MR                         *int
+			At                         time.Time
+		}
+	}
+	Timeline []struct {
+		At            time.Time
+		Event, Detail string
+	}
+	Duplicate bool `json:"possible_duplicate"`
+}
+
+func (m message) events() string {
+	var names []string
+	for _, e := range m.Timeline {
+		names = append(names, e.Event)
+	}
+	return strings.Join(names, " ")
+}
+
+// tries is how often the message was handed over, or meant to be.
+func (m message) tries() int {
+	return strings.Count(m.events(), "sending") - strings.Count(m.events(), "given back")
+}
+
+func (w *world) list() []message {
+	w.t.Helper()
+	var list []message
+	for dec := json.NewDecoder(strings.NewReader(w.cellpost("queue", "list", "--json", "--limit", "10000"))); ; {
+		var m message
+		if err := dec.Decode(&m); err == io.EOF {
+			return list
+		} else if err != nil {
+			w.t.Fatal(err)
+		}
+		list = append(list, m)
+	}
+}
+
+// show asks as queue show does.
+func (w *world) show(id string) message {
+	w.t.Helper()
+	var m message
+	if err := json.Unmarshal([]byte(w.cellpost("queue", "show", id, "--json")), &m); err != nil {
+		w.t.Fatal(err)
+	}
+	return m
+}
+
+// peruse is show for many: it asks the control socket itself.
+func (w *world) peruse(list []message) []message {
+	w.t.Helper()
+	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", filepath.Join(w.dir, "data", "control.sock"))
+	}}}
+	defer client.CloseIdleConnections()
+	full := make([]message, len(list))
+	for i, m := range list {
+		resp, err := client.Get("http://cellpost/v1/messages/" + m.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		err = json.NewDecoder(resp.Body).Decode(&full[i])
+		resp.Body.Close()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return full
+}
+
+// settle waits until no message moves by itself any more but for reports, and
+// returns them all.
+func (w *world) settle(done func(message) bool) []message {
+	w.t.Helper()
+	deadline := time.Now().Add(2 * patience)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		list := w.list()
+		waiting := 0
+		for _, m := range list {
+			if !done(m) {
+				waiting++
+			}
+		}
+		if waiting == 0 {
+			return list
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d of %d messages are not done; modems:\n%s", waiting, len(list), w.cellpost("modem", "list"))
+		}
+		<-tick.C
+	}
+}
+
+// script is a mail of the account acme.
+func script(lines ...string) string {
+	return "user:acme\r\npassword:secret\r\napi_id:3456\r\n" + strings.Join(lines, "\r\n") + "\r\n"
+}
+
+// mail sends one mail with the standard library's client, and returns the
+// refusal, nil for 250.
+func (w *world) mail(body string) error {
+	head := "From: me@example.com\r\nTo: sms@messaging.clickatell.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\n"
+	return smtp.SendMail(w.smtp, nil, "me@example.com", []string{"sms@messaging.clickatell.com"}, []byte(head+body))
+}
+
+// mustMail sends one mail that has to be accepted.
+func (w *world) mustMail(lines ...string) {
+	w.t.Helper()
+	if err := w.mail(script(lines...)); err != nil {
+		w.t.Fatalf("mail: %v", err)
+	}
+}
+
+// smarthost is a mail server that keeps what it gets.
+type smarthost struct {
+	address string
+	got     chan string
+}
+
+func newSmarthost(t testing.TB) *smarthost {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &smarthost{address: l.Addr().String(), got: make(chan string, 10_000)}
+	srv := smtpserver.NewServer(smtpserver.BackendFunc(func(*smtpserver.Conn) (smtpserver.Session, error) { return &delivery{host: h}, nil }))
+	done := make(chan struct{})
+	go func() { defer close(done); srv.Serve(l) }()
+	t.Cleanup(func() { srv.Close(); <-done })
+	return h
+}
+
+// next waits for the next mail: its envelope recipient, then the mail.
+func (h *smarthost) next(t testing.TB) string {
+	t.Helper()
+	select {
+	case m := <-h.got:
+		return m
+	case <-time.After(patience):
+		t.Fatal("no mail came")
+		return ""
+	}
+}
+
+type delivery struct {
+	host *smarthost
+	to   string
+}
+
+func (d *delivery) Reset()                                          {}
+func (d *delivery) Logout() error                                   { return nil }
+func (d *delivery) Mail(string, *smtpserver.MailOptions) error      { return nil }
+func (d *delivery) Rcpt(to string, _ *smtpserver.RcptOptions) error { d.to = to; return nil }
+func (d *delivery) Data(r io.Reader) error {
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		return err
+	}
+	d.host.got <- d.to + "\n" + b.String()
+	return nil
+}
