@@ -213,7 +213,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 	for {
 		h, err := handover(c, time.Now())
 		if err != nil {
-			w.done <- ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}}
+			w.end(ctx, ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}})
 			return
 		}
 		o := w.line.Submit(ctx, h)
@@ -222,7 +222,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			return
 		}
 		if o.Kind != sms.Accepted || !c.more() {
-			w.done <- ending{c, o}
+			w.end(ctx, ending{c, o})
 			return
 		}
 		sent := c
@@ -264,16 +264,30 @@ func handover(c Claim, now time.Time) (sms.Handover, error) {
 	return sms.Handover{Attempt: c.Attempt, TPDU: tpdu, More: c.more()}, err
 }
 
-// settle records how claims ended.
+// end has the end of a claim recorded. The next hand-over waits for that unless
+// this one was accepted: so whatever an end of the process leaves open, in the
+// order of its attempts, was accepted up to a point and never left from there on.
+// That is how [Store.Report] can tell which of them a report is about.
+func (w *worker) end(ctx context.Context, e ending) {
+	if e.outcome.Kind == sms.Accepted {
+		w.done <- e
+		return
+	}
+	w.record(ctx, e)
+	w.q.stir()
+}
+
+// settle records hand-overs that were accepted.
 func (w *worker) settle(ctx context.Context) {
 	for e := range w.done {
-		w.insist(ctx, "settle", func() error {
-			return w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
-		})
-		if e.outcome.Kind != sms.Accepted {
-			w.q.stir()
-		}
+		w.record(ctx, e)
 	}
+}
+
+func (w *worker) record(ctx context.Context, e ending) {
+	w.insist(ctx, "settle", func() error {
+		return w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
+	})
 }
 
 // insist repeats a transition until the store has it: what happened on the air

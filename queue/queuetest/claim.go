@@ -169,7 +169,7 @@ var claimTests = []test{
 		if at, ok, err := e.store.NextDue(e.ctx); ok || err != nil {
 			e.Errorf("due at %v, %v", at, err)
 		}
-		e.settle(c, notSent)
+		e.ok(e.store.GiveBack(e.ctx, c, "the line went out of service"))
 		e.overdue(0)
 		e.want(id, sms.Expired)
 	}},

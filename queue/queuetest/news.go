@@ -135,8 +135,8 @@ var newsTests = []test{
 		if second.To != "second@example.com" || !second.Message.IsZero() {
 			e.Errorf("event %+v", second)
 		}
-		if next := e.noEvent(); next.Sub(time.Now()).Round(time.Second) != hold {
-			e.Errorf("ask again in %v, want %v", next.Sub(time.Now()), hold)
+		if next := e.noEvent(); time.Until(next).Round(time.Second) != hold {
+			e.Errorf("ask again in %v, want %v", time.Until(next), hold)
 		}
 		e.ok(e.store.EventDone(e.ctx, first.ID, sms.EventDelivered, time.Time{}, ""))
 		time.Sleep(hold)

@@ -69,7 +69,7 @@ var outcomeTests = []test{
 			e.Errorf("queued after %d tries, avoiding %q until %v", m.Tries, m.Avoid, m.Due)
 		}
 		e.nothing("b") // not before its time
-		e.overdue(m.Due.Sub(time.Now()))
+		e.overdue(time.Until(m.Due))
 		c := e.claimID("b", id)
 		if c.Repeat {
 			e.Error("a refusal is no reason for TP-RD")
@@ -96,7 +96,7 @@ var outcomeTests = []test{
 		e.is(err, queue.ErrLost)
 		e.settle(second, refused(congestion))
 		m := e.want(id, sms.Queued, sms.Sent, sms.Queued, sms.Queued)
-		e.overdue(m.Due.Sub(time.Now()))
+		e.overdue(time.Until(m.Due))
 		e.nothing("b")
 		second = e.claimID("a", id)
 		if second.Part != 1 {

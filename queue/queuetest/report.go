@@ -122,6 +122,11 @@ var reportTests = []test{
 		e.want(id, sms.Delivered, sms.Delivered)
 		e.tells(id, "accepted", "sending", "sent", "report", "report", "delivered")
 	}},
+	{name: "overtakes, but for somebody else", run: func(e *env) {
+		e.report("a", 17, "447700900999", received, false)
+		id := e.sent("a", 17)
+		e.want(id, sms.Sent)
+	}},
 	{name: "overtakes the answer of a part", run: func(e *env) {
 		id := e.add(2)
 		c := e.claim("a")
@@ -178,6 +183,14 @@ var reportTests = []test{
 		e.ok(e.store.Cancel(e.ctx, id))
 		e.report("a", 17, string(number), received, true)
 		e.want(id, sms.Delivered, sms.Delivered)
+	}},
+	{name: "a part sent comes before one of unknown outcome", run: func(e *env) {
+		id := e.sent("a", 17)
+		doubtful := e.add(1)
+		e.settle(e.claimID("a", doubtful), ambiguous)
+		e.report("a", 17, string(number), received, true)
+		e.want(id, sms.Delivered)
+		e.want(doubtful, sms.Unknown)
 	}},
 	{name: "stops a resend that waits", run: func(e *env) {
 		id := e.add(1)

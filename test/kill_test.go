@@ -1,0 +1,112 @@
+package test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/smtp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cellpost/modem/sim"
+)
+
+// kills is how often the gateway is killed in TestKill.
+const kills = 50
+
+// TestKill kills the gateway at random moments under load and starts it again.
+// The network's ledger judges: what was answered with 250 was sent, and what was
+// sent twice says "unknown" in its timeline and is flagged.
+func TestKill(t *testing.T) {
+	w := newWorld(t, setting{
+		modems:  4,
+		options: sim.Options{AirTime: 30 * time.Millisecond},
+		send:    "prompt_timeout = \"1s\"\nresult_timeout = \"2s\"\nunknown_wait = \"300ms\"",
+	})
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	accepted := map[string]bool{}
+	for i := range kills {
+		g := w.start()
+		load := w.load(fmt.Sprintf("round %d", i))
+		time.AfterFunc(time.Duration(random.IntN(1000))*time.Millisecond, g.kill)
+		for text := range load {
+			accepted[text] = true
+		}
+	}
+	w.start()
+	list := w.settle(func(m message) bool { return m.State == "sent" || m.State == "delivered" })
+	w.afterKills(list, accepted)
+}
+
+// load sends mails until the gateway is gone, and yields the texts of those that
+// were accepted.
+func (w *world) load(name string) <-chan string {
+	accepted := make(chan string, 10_000)
+	var senders sync.WaitGroup
+	for s := range 2 {
+		senders.Go(func() {
+			for i := 0; ; i++ {
+				text := fmt.Sprintf("%s sender %d mail %d", name, s, i)
+				if !w.offer(text) {
+					return
+				}
+				accepted <- text
+			}
+		})
+	}
+	go func() { senders.Wait(); close(accepted) }()
+	return accepted
+}
+
+// offer sends a mail, and reports whether the answer was 250.
+func (w *world) offer(text string) bool {
+	c, err := smtp.Dial(w.smtp)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	if c.Mail("me@example.com") != nil || c.Rcpt("sms@messaging.clickatell.com") != nil {
+		return false
+	}
+	data, err := c.Data()
+	if err != nil {
+		return false
+	}
+	fmt.Fprintf(data, "Subject: x\r\n\r\n%s", script("to: 448311234567", "text:"+text))
+	return data.Close() == nil
+}
+
+func (w *world) afterKills(list []message, accepted map[string]bool) {
+	w.t.Helper()
+	taken := map[string]int{}
+	for _, e := range w.network.Ledger() {
+		taken[e.Submit.UserData.Text(e.Submit.DCS)]++
+	}
+	doubled, doubts := 0, 0
+	for _, m := range w.peruse(list) {
+		doubt := strings.Contains(m.events(), "unknown")
+		if doubt {
+			doubts++
+		}
+		switch n := taken[m.Text]; {
+		case n == 0:
+			w.t.Errorf("%q is %s and was never taken: %s", m.Text, m.State, m.events())
+		case n > 1 && !(doubt && m.Duplicate):
+			w.t.Errorf("%q was taken %d times in silence: %s", m.Text, n, m.events())
+		case n > 1:
+			doubled++
+		}
+	}
+	for text := range accepted {
+		if taken[text] == 0 {
+			w.t.Errorf("%q was accepted and lost", text)
+		}
+	}
+	w.t.Logf("%d kills: %d accepted, %d stored, %d in doubt, %d sent twice and flagged", kills, len(accepted), len(list), doubts, doubled)
+	if len(accepted) < kills {
+		w.t.Errorf("only %d mails were accepted: that is no load", len(accepted))
+	}
+}
