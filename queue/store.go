@@ -112,7 +112,7 @@ type Claim struct {
 	Message   sms.Message // with its parts; the store's own copy does not share memory
 	Part      int         // index into Message.Parts of the part under way
 	Attempt   int64
-	Repeat    bool // an earlier attempt of this part by this SIM ended unknown: ask the SC to reject a duplicate
+	Repeat    bool // an earlier attempt of this part by this SIM ended unknown, and it sent the number nothing else: ask the SC to reject a duplicate
 	Reference byte // TP-MR to ask for: the low octet of Attempt, or of the earlier one when Repeat
 	By        By
 }

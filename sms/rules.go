@@ -186,6 +186,13 @@ func pinned(m Message) (sim string, ok bool) {
 	return "", false
 }
 
+// mayHaveLeft reports whether the network has something of the message, or may
+// have: then it is paid for.
+func mayHaveLeft(m Message) bool {
+	_, begun := pinned(m)
+	return begun || m.Duplicate
+}
+
 // startOver says when a message that waits for the SIM of its first parts is to
 // leave by others instead; ok is false where it may not.
 func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) {
@@ -234,8 +241,7 @@ func (r *Rules) Review(m Message, now time.Time) Step {
 
 func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
 	if !now.Before(m.Expires) {
-		_, begun := pinned(m)
-		s.State, s.Refund, s.Why = Expired, !begun, "validity over"
+		s.State, s.Refund, s.Why = Expired, !mayHaveLeft(m), "validity over"
 		return
 	}
 	if !now.Before(m.AvoidUntil) {
@@ -305,8 +311,7 @@ func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.
 	case class == pdu.CauseDuplicate && repeat:
 		return r.Progress(m, now)
 	case class == pdu.CausePermanent, class == pdu.CauseOtherSIM && m.Tries > 0:
-		_, begun := pinned(m)
-		return Step{State: Failed, Lane: m.Lane, Refund: !begun, Tried: true, Why: o.Detail}
+		return Step{State: Failed, Lane: m.Lane, Refund: !mayHaveLeft(m), Tried: true, Why: o.Detail}
 	case class == pdu.CauseRadio, class == pdu.CauseSIM:
 		return r.again(m, sim, now, waitRadio, avoidRadio, o.Detail)
 	case class == pdu.CauseFull && m.Tries == 0:
@@ -358,7 +363,7 @@ func (r *Rules) Progress(m Message, now time.Time) Step {
 		if m.Report {
 			s.Review = m.Expires.Add(reportGrace)
 		}
-	case count[Unknown] == 0 && m.State == Unknown:
+	case count[Unknown] == 0 && (m.State == Unknown || m.State == Queued):
 		return r.again(m, "", now, 0, 0, "earlier parts are settled")
 	default: // other parts are still to go: as it was
 		s.Review, s.Avoid, s.AvoidUntil, s.Why = m.Review, m.Avoid, m.AvoidUntil, m.Why

@@ -103,20 +103,14 @@ func TestPTYRunEnds(t *testing.T) {
 	check(t, "Run", <-ended, context.Canceled)
 }
 
-// fill writes until the kernel takes no more, and returns what ends that.
-func fill(port io.Writer) error {
-	for {
-		if _, err := port.Write(make([]byte, 4096)); err != nil {
-			return err
-		}
-	}
-}
-
 func TestCloseFreesWrite(t *testing.T) {
-	port, _, _ := openPTY(t)
+	port, master, _ := openPTY(t)
 	freed := make(chan error, 1)
-	go func() { freed <- fill(port) }()
-	if _, err := port.Write(nil); err != nil {
+	go func() {
+		_, err := port.Write(make([]byte, 1<<20)) // more than the kernel keeps
+		freed <- err
+	}()
+	if _, err := master.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
 	port.Close()

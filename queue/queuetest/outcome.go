@@ -180,7 +180,7 @@ var outcomeTests = []test{
 		e.overdue(unknownWait)
 		e.flagged(alone, true)
 		e.claimID("b", alone)
-		if c := e.claimID("b", parts); c.Part != 1 || !c.Repeat {
+		if c := e.claimID("b", parts); c.Part != 1 || c.Repeat {
 			e.Errorf("claim %+v: want part 2 again", c)
 		}
 	}},

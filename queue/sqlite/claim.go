@@ -86,7 +86,7 @@ func (t *tx) mostUrgent(by queue.By) (int64, error) {
 // begin opens the attempt for the part at index i.
 func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	p := &r.msg.Parts[i]
-	asked, repeat, err := t.earlierReference(r.seq, p.N, by.SIM)
+	asked, repeat, err := t.earlierReference(r, p.N, by.SIM)
 	if err != nil {
 		return queue.Claim{}, err
 	}
@@ -113,14 +113,31 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 const earlierQuery = `SELECT CASE WHEN repeat THEN asked ELSE id & 255 END FROM attempt
 	WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1`
 
+// confusableQuery finds anything else that the SIM may have handed over for the
+// same number while a service centre could still hold it.
+const confusableQuery = `SELECT EXISTS (
+	SELECT 1 FROM message m JOIN attempt a ON a.message = m.seq
+	WHERE m.recipient = ? AND a.sim = ? AND a.outcome IN ('accepted', 'unknown') AND a.started >= ?
+		AND NOT (a.message = ? AND a.part = ?))`
+
+// heldMost is how long a service centre may hold a message: its longest validity.
+const heldMost = 7 * 24 * time.Hour
+
 // earlierReference returns the TP-MR that was asked for when this SIM last
-// handed the part over with unknown outcome; ok is false when it never did.
-func (t *tx) earlierReference(seq int64, part int, sim string) (mr byte, ok bool, err error) {
-	mr, err = scalar[byte](t.row(earlierQuery, seq, part, sim))
+// handed the part over with unknown outcome, if a service centre can be asked to
+// refuse it as a duplicate. It compares TP-MR and number alone (3GPP TS 23.040,
+// 9.2.3.25), and most modems put a TP-MR of their own, so a refusal would prove
+// nothing, and lose the message, where the SIM has sent the number anything else.
+func (t *tx) earlierReference(r *record, part int, sim string) (mr byte, ok bool, err error) {
+	mr, err = scalar[byte](t.row(earlierQuery, r.seq, part, sim))
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
-	return mr, err == nil, err
+	if err != nil {
+		return 0, false, err
+	}
+	confusable, err := scalar[bool](t.row(confusableQuery, r.msg.To, sim, millis(t.now.Add(-heldMost)), r.seq, part))
+	return mr, err == nil && !confusable, err
 }
 
 // hop names a hand-over in the timeline.

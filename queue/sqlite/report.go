@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cellpost/pdu"
@@ -40,25 +41,26 @@ func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err er
 // candidate is an attempt that a report may be about, by the number that it
 // went to.
 type candidate struct {
-	id int64
-	to sms.Number
+	id    int64
+	to    sms.Number
+	ended int64
 }
 
 func scanCandidate(s scanner) (c candidate, err error) {
-	err = s.Scan(&c.id, &c.to)
+	err = s.Scan(&c.id, &c.to, &c.ended)
 	return c, err
 }
 
 // The candidates of a report, newest first. Both look back over a bounded
 // number of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
 const (
-	sentQuery = `SELECT a.id, m.recipient FROM (
-			SELECT id, message, part FROM attempt
+	sentQuery = `SELECT a.id, m.recipient, a.ended FROM (
+			SELECT id, message, part, ended FROM attempt
 			WHERE sim = ? AND mr = ? AND outcome = 'accepted' AND NOT obsolete ORDER BY id DESC LIMIT 200
 		) a JOIN part p ON p.message = a.message AND p.n = a.part JOIN message m ON m.seq = a.message
 		WHERE p.state = 'sent' ORDER BY a.id DESC`
-	unknownQuery = `SELECT a.id, m.recipient FROM (
-			SELECT id, message FROM attempt
+	unknownQuery = `SELECT a.id, m.recipient, a.ended FROM (
+			SELECT id, message, ended FROM attempt
 			WHERE sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1000
 		) a JOIN message m ON m.seq = a.message ORDER BY a.id DESC`
 )
@@ -72,16 +74,32 @@ func (t *tx) match(id int64, sim string, report pdu.StatusReport) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	unknown, err := all(t, scanCandidate, unknownQuery, sim)
-	if err != nil {
-		return false, err
-	}
-	for _, c := range append(list, unknown...) {
+	for _, c := range list {
 		if c.to.Matches(report.Recipient.Value) {
 			return true, t.matched(id, c.id, report)
 		}
 	}
+	unknown, err := all(t, scanCandidate, unknownQuery, sim)
+	if err != nil {
+		return false, err
+	}
+	unknown = slices.DeleteFunc(unknown, func(c candidate) bool { return !c.to.Matches(report.Recipient.Value) })
+	if c, ok := certainOf(unknown); ok {
+		return true, t.matched(id, c.id, report)
+	}
 	return false, nil
+}
+
+// certainOf says which of several attempts of unknown outcome, newest first, a
+// report must be about; ok is false where it may be one as well as another. Of
+// those that one end of a process left open, a line had handed over the oldest
+// first, and went on only when that was accepted.
+func certainOf(unknown []candidate) (c candidate, ok bool) {
+	if len(unknown) == 0 {
+		return candidate{}, false
+	}
+	newest, oldest := unknown[0], unknown[len(unknown)-1]
+	return oldest, newest.ended == oldest.ended
 }
 
 func (t *tx) matched(id, attempt int64, report pdu.StatusReport) error {

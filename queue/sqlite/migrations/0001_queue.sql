@@ -52,6 +52,7 @@ CREATE INDEX message_claim ON message (lane, priority, due, seq, avoid, avoid_un
     WHERE state = 'queued';
 CREATE INDEX message_review ON message (review)
     WHERE review IS NOT NULL AND state <> 'sending';
+CREATE INDEX message_by_recipient ON message (recipient, seq);
 CREATE INDEX message_by_state ON message (state, seq);
 CREATE INDEX message_by_account ON message (account, seq);
 
