@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"unicode"
 
 	"cellpost/ingress"
 	"cellpost/queue/sqlite"
@@ -37,20 +38,23 @@ const newCredits = 10.0
 
 type accountAddVerb struct {
 	configFlag
-	Name          string         `arg:"" help:"User name."`
-	APIID         int64          `name:"api-id" help:"The api_id that its scripts name." required:"" placeholder:"N"`
-	PasswordStdin bool           `help:"Read the password from standard input; else one is made and printed."`
-	Credits       *float64       `help:"Prepaid credits; default 10." xor:"credit"`
-	Unlimited     bool           `help:"Count credits, never refuse." xor:"credit"`
-	Network       []netip.Prefix `help:"Network it may submit from; repeat it for more. None: any." placeholder:"CIDR"`
-	Reports       bool           `help:"Ask the network for a status report of every message." default:"true" negatable:""`
-	ShortCodes    bool           `help:"May send to numbers of three to six digits."`
-	Concat        int            `help:"Parts of a text whose script says no concat, 1 to 35." default:"1"`
+	Name          string    `arg:"" help:"User name."`
+	APIID         int64     `name:"api-id" help:"The api_id that its scripts name." required:"" placeholder:"N"`
+	PasswordStdin bool      `help:"Read the password from standard input; else one is made and printed."`
+	Credits       *float64  `help:"Prepaid credits; default 10." xor:"credit"`
+	Unlimited     bool      `help:"Count credits, never refuse." xor:"credit"`
+	Network       []network `help:"Network it may submit from; repeat it for more. None: any." placeholder:"CIDR"`
+	Reports       bool      `help:"Ask the network for a status report of every message." default:"true" negatable:""`
+	ShortCodes    bool      `help:"May send to numbers of three to six digits."`
+	Concat        int       `help:"Parts of a text whose script says no concat, 1 to 35." default:"1"`
 }
 
 func (v accountAddVerb) Run(ctx context.Context, s streams) error {
 	if v.Concat < 1 || v.Concat > ingress.ConcatMax {
 		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
+	}
+	if v.Name == "" || strings.TrimSpace(v.Name) != v.Name || strings.ContainsFunc(v.Name, unicode.IsControl) {
+		return fmt.Errorf("account name %q: a script could not carry it; leave out blanks at the ends and control characters", v.Name)
 	}
 	amount := newCredits
 	set(&amount, v.Credits)
@@ -69,7 +73,7 @@ func (v accountAddVerb) Run(ctx context.Context, s streams) error {
 	err = v.withStore(func(store *sqlite.Store) error {
 		return store.AddAccount(ctx, sms.Account{
 			Name: v.Name, PasswordHash: hash, APIID: v.APIID, Credits: credits, Unlimited: v.Unlimited,
-			Networks: v.Network, Report: v.Reports, ShortCodes: v.ShortCodes, Concat: v.Concat,
+			Networks: prefixes(v.Network), Report: v.Reports, ShortCodes: v.ShortCodes, Concat: v.Concat,
 		})
 	})
 	if err != nil {
@@ -121,6 +125,12 @@ func (f configFlag) withStore(change func(*sqlite.Store) error) error {
 		return err
 	}
 	err = change(store)
+	switch {
+	case errors.Is(err, sms.ErrNoAccount):
+		err = fmt.Errorf("%w (see cellpost account list)", err)
+	case errors.Is(err, sms.ErrAccountExists):
+		err = fmt.Errorf("%w (change it with cellpost account set)", err)
+	}
 	return errors.Join(err, store.Close(), handOver(c.DataDir, c.database()))
 }
 
@@ -196,16 +206,16 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 
 type accountSetVerb struct {
 	configFlag
-	Name          string         `arg:"" help:"User name."`
-	APIID         *int64         `name:"api-id" help:"The api_id that its scripts name." placeholder:"N"`
-	PasswordStdin bool           `help:"Read a new password from standard input."`
-	Unlimited     *bool          `help:"Count credits, never refuse." negatable:""`
-	Network       []netip.Prefix `help:"Networks it may submit from, in place of those it has." placeholder:"CIDR"`
-	AnyNetwork    bool           `help:"It may submit from anywhere."`
-	Reports       *bool          `help:"Ask the network for a status report of every message." negatable:""`
-	ShortCodes    *bool          `help:"May send to numbers of three to six digits." negatable:""`
-	Concat        *int           `help:"Parts of a text whose script says no concat, 1 to 35."`
-	OnUnknown     *string        `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
+	Name          string    `arg:"" help:"User name."`
+	APIID         *int64    `name:"api-id" help:"The api_id that its scripts name." placeholder:"N"`
+	PasswordStdin bool      `help:"Read a new password from standard input."`
+	Unlimited     *bool     `help:"Count credits, never refuse." negatable:""`
+	Network       []network `help:"Networks it may submit from, in place of those it has." placeholder:"CIDR"`
+	AnyNetwork    bool      `help:"It may submit from anywhere."`
+	Reports       *bool     `help:"Ask the network for a status report of every message." negatable:""`
+	ShortCodes    *bool     `help:"May send to numbers of three to six digits." negatable:""`
+	Concat        *int      `help:"Parts of a text whose script says no concat, 1 to 35."`
+	OnUnknown     *string   `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
 }
 
 func (v accountSetVerb) Run(ctx context.Context, s streams) error {
@@ -228,7 +238,7 @@ func (v accountSetVerb) Run(ctx context.Context, s streams) error {
 				a.PasswordHash = hash
 			}
 			if v.AnyNetwork || len(v.Network) > 0 {
-				a.Networks = v.Network
+				a.Networks = prefixes(v.Network)
 			}
 			set(&a.APIID, v.APIID)
 			set(&a.Unlimited, v.Unlimited)
@@ -259,7 +269,7 @@ func (v accountRemoveVerb) Run(ctx context.Context) error {
 type accountTopupVerb struct {
 	configFlag
 	Name    string  `arg:"" help:"User name."`
-	Credits float64 `arg:"" help:"Credits to add; a negative number takes away."`
+	Credits float64 `arg:"" help:"Credits to add; to take away, write -- before a negative number."`
 }
 
 func (v accountTopupVerb) Run(ctx context.Context) error {

@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -30,13 +32,13 @@ type config struct {
 
 // smtpConfig is a listener for mail.
 type smtpConfig struct {
-	Listen      string         `toml:"listen"` // host:port
-	TLS         string         `toml:"tls"`    // off, starttls or implicit
-	Cert        string         `toml:"cert"`   // PEM files; without them a certificate is made
-	Key         string         `toml:"key"`
-	RequireAuth bool           `toml:"require_auth"` // mail only after AUTH
-	Networks    []netip.Prefix `toml:"networks"`     // clients; none: loopback only
-	Domains     []string       `toml:"domains"`      // of recipients; "*" or none: any
+	Listen      string    `toml:"listen"` // host:port
+	TLS         string    `toml:"tls"`    // off, starttls or implicit
+	Cert        string    `toml:"cert"`   // PEM files; without them a certificate is made
+	Key         string    `toml:"key"`
+	RequireAuth bool      `toml:"require_auth"` // mail only after AUTH
+	Networks    []network `toml:"networks"`     // clients; none: loopback only
+	Domains     []string  `toml:"domains"`      // of recipients; "*" or none: any
 }
 
 // mailConfig says how mail leaves.
@@ -84,6 +86,26 @@ func (d *duration) UnmarshalText(text []byte) error {
 }
 
 func (d duration) String() string { return time.Duration(d).String() }
+
+// network is written as "192.168.1.0/24" or "fd00::/8".
+type network struct{ netip.Prefix }
+
+func (n *network) UnmarshalText(text []byte) error {
+	p, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no network: write 192.168.1.0/24 or fd00::/8", text)
+	}
+	n.Prefix = p
+	return nil
+}
+
+func prefixes(networks []network) []netip.Prefix {
+	var all []netip.Prefix
+	for _, n := range networks {
+		all = append(all, n.Prefix)
+	}
+	return all
+}
 
 func defaults() config {
 	return config{
@@ -155,43 +177,52 @@ type source struct {
 	lines []string
 }
 
+// heading matches the line that begins a table, not the lines of an array.
+var heading = regexp.MustCompile(`^\[\[?\s*([\w.-]+)\s*\]\]?\s*(#.*)?$`)
+
 // at returns an error for a key in the n-th (from 0) table of a name; in the
-// top level when the name is empty.
+// top level when the name is empty. Where the key does not stand, or is empty,
+// the error is at the heading of the table.
 func (s source) at(table string, n int, key, format string, args ...any) error {
-	current, seen, heading := "", -1, 0
+	return &configError{s.file, s.line(table, n, key), fmt.Sprintf(format, args...)}
+}
+
+func (s source) line(table string, n int, key string) int {
+	current, seen, begin := "", -1, 0
 	for i, line := range s.lines {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			if current = strings.Trim(line, "[] "); current == table {
-				seen++
-				heading = i + 1
+		if m := heading.FindStringSubmatch(line); m != nil {
+			if current = m[1]; current != table {
+				continue
 			}
-			if current == table && seen == n && key == "" {
-				break
+			if seen++; seen == n {
+				begin = i + 1
 			}
 			continue
 		}
-		name, _, _ := strings.Cut(line, "=")
-		if strings.TrimSpace(name) == key && current == table && (table == "" || seen == n) {
-			heading = i + 1
-			break
-		}
-		if seen > n {
-			break
+		name, _, ok := strings.Cut(line, "=")
+		if ok && strings.TrimSpace(name) == key && current == table && (table == "" || seen == n) {
+			return i + 1
 		}
 	}
-	return &configError{s.file, heading, fmt.Sprintf(format, args...)}
+	return begin
 }
+
+// socketPathMax is the longest name that the kernel gives a socket, in octets.
+const socketPathMax = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // check looks at what the decoder cannot know.
 func (c *config) check(s source) error {
 	if c.DataDir == "" {
 		return s.at("", 0, "data_dir", "data_dir is empty: name a directory that cellpost may write to")
 	}
+	if n := len(c.controlSocket()); n > socketPathMax {
+		return s.at("", 0, "data_dir", "data_dir is %d octets too long for a socket in it: choose a shorter one", n-socketPathMax)
+	}
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkRoutes, c.checkRest} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkRoutes, c.checkSend, c.checkMailOut} {
 		if err := check(s); err != nil {
 			return err
 		}
@@ -206,9 +237,9 @@ func (c *config) checkSMTP(s source) error {
 			l.TLS = "off"
 		}
 		if len(l.Networks) == 0 {
-			l.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+			l.Networks = []network{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}
 		}
-		if _, _, err := net.SplitHostPort(l.Listen); err != nil {
+		if !isAddress(l.Listen) {
 			return s.at("smtp", i, "listen", "listen %q: write host:port, like 127.0.0.1:2525", l.Listen)
 		}
 		if !slices.Contains([]string{"off", "starttls", "implicit"}, l.TLS) {
@@ -221,28 +252,44 @@ func (c *config) checkSMTP(s source) error {
 	return nil
 }
 
+// isAddress reports whether s is host:port; the host may be empty.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil || port == "" {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
+}
+
 func (c *config) checkModems(s source) error {
-	seen := map[string]int{}
 	for i := range c.Modem {
 		m := &c.Modem[i]
 		if m.SIM == "" {
 			m.SIM = m.Name
 		}
-		switch first, twice := seen[m.Name]; {
+		switch {
 		case m.Name == "":
-			return s.at("modem", i, "", "this modem has no name")
-		case twice:
-			return s.at("modem", i, "name", "name %q is taken by modem number %d", m.Name, first+1)
+			return s.at("modem", i, "name", "this modem has no name")
 		case m.Device == "":
-			return s.at("modem", i, "", "modem %s has no device: write the path of its serial device", m.Name)
+			return s.at("modem", i, "device", "modem %s has no device: write the path of its serial device", m.Name)
 		case m.Profile != "" && m.Profile != "auto":
 			return s.at("modem", i, "profile", "profile %q: this release knows auto alone", m.Profile)
 		case strings.Trim(m.MSISDN, "0123456789") != "":
 			return s.at("modem", i, "msisdn", "msisdn %q: digits only, international", m.MSISDN)
-		case strings.Trim(m.PIN, "0123456789") != "" || len(m.PIN) > 8:
+		case m.PIN != "" && (strings.Trim(m.PIN, "0123456789") != "" || len(m.PIN) < 4 || len(m.PIN) > 8):
 			return s.at("modem", i, "pin", "pin: four to eight digits")
 		}
-		seen[m.Name] = i
+		for j, o := range c.Modem[:i] {
+			switch {
+			case o.Name == m.Name:
+				return s.at("modem", i, "name", "name %q is taken by modem number %d", m.Name, j+1)
+			case o.Device == m.Device:
+				return s.at("modem", i, "device", "device %q is that of modem %s", m.Device, o.Name)
+			case o.SIM == m.SIM: // reports are matched by SIM and reference
+				return s.at("modem", i, "sim", "SIM %q is in modem %s: give each SIM a name of its own", m.SIM, o.Name)
+			}
+		}
 	}
 	return nil
 }
@@ -261,7 +308,9 @@ func (c *config) checkRoutes(s source) error {
 			return s.at("route", i, "prefix", "prefix %q has a route already", r.Prefix)
 		case len(r.Tiers) == 0:
 			return s.at("route", i, "", "this route has no tiers: write tiers = [[\"sim\"]]")
-		case r.Price != nil && (*r.Price < 0 || *r.Price > 1e6):
+		case slices.ContainsFunc(r.Tiers, func(t []string) bool { return len(t) == 0 }):
+			return s.at("route", i, "tiers", "a tier is empty: name its SIMs, or take it out")
+		case r.Price != nil && !(*r.Price >= 0 && *r.Price <= 1e6): // NaN is neither
 			return s.at("route", i, "price", "price: 0 to 1000000 credits")
 		}
 		seen[r.Prefix] = true
@@ -274,12 +323,27 @@ func (c *config) checkRoutes(s source) error {
 	return nil
 }
 
-func (c *config) checkRest(s source) error {
+func (c *config) checkSend(s source) error {
+	for _, d := range []struct {
+		key   string
+		value duration
+	}{
+		{"prompt_timeout", c.Send.PromptTimeout}, {"result_timeout", c.Send.ResultTimeout},
+		{"unknown_wait", c.Send.UnknownWait}, {"escalate_after", c.Send.EscalateAfter},
+	} {
+		if d.value < duration(time.Millisecond) { // a bare number is read as nanoseconds
+			return s.at("send", 0, d.key, "%s: write it with its unit: \"10s\", \"1m30s\" or \"500ms\"", d.key)
+		}
+	}
 	if c.Send.OnUnknown != "resend" && c.Send.OnUnknown != "hold" {
 		return s.at("send", 0, "on_unknown", "on_unknown %q: resend or hold", c.Send.OnUnknown)
 	}
+	return nil
+}
+
+func (c *config) checkMailOut(s source) error {
 	if h := c.MailOut.Smarthost; h != "" {
-		if _, _, err := net.SplitHostPort(h); err != nil {
+		if !isAddress(h) {
 			return s.at("mail_out", 0, "smarthost", "smarthost %q: write host:port, like 127.0.0.1:25", h)
 		}
 	}

@@ -21,13 +21,27 @@ import (
 	"cellpost/sms"
 )
 
-// listenControl opens the socket of the operator's verbs. One that answers
-// belongs to another daemon on the same data.
-func listenControl(path string) (net.Listener, error) {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("%s answers: another cellpost runs on this data_dir; stop it first", path)
+// claim takes the data for this process, so that no two send from one queue.
+// The kernel gives it back when the file is closed or the process ends.
+func claim(dir string) (io.Closer, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
 	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("another cellpost runs on %s: stop it first, or name another data_dir", dir)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// listenControl opens the socket of the operator's verbs, in the place of one
+// that a process left behind: nobody else has the data.
+func listenControl(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
@@ -138,12 +152,16 @@ func (c config) call(ctx context.Context, method, path string, body, answer any)
 		return fmt.Errorf("ask the daemon: %w", err)
 	}
 	defer resp.Body.Close()
-	if resp.Header.Get("Content-Type") == "application/problem+json" {
+	switch resp.Header.Get("Content-Type") {
+	case "application/json":
+	case "application/problem+json":
 		var p httpd.Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			return fmt.Errorf("the daemon answered %s", resp.Status)
 		}
 		return errors.New(p.Detail)
+	default:
+		return fmt.Errorf("the daemon answered %s: it is of another version; restart it", resp.Status)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("the daemon's answer: %w", err)

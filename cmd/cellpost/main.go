@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	exit := -1
 	parser, err := kong.New(&v, kong.Name("cellpost"),
 		kong.Description("An SMS gateway on your own SIM cards. Try: cellpost demo"),
-		kong.UsageOnError(), kong.Writers(s.out, s.err), kong.Exit(func(code int) { exit = code }),
+		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
 	if err != nil {
 		fmt.Fprintln(s.err, "cellpost:", err)
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintln(s.err, "cellpost:", err)
+		fmt.Fprintf(s.err, "cellpost: %v (see cellpost --help)\n", err)
 		return 2
 	}
 	if err := parsed.Run(); err != nil {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -63,7 +65,7 @@ func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message,
 	if !errors.Is(err, errNoDaemon) {
 		return views, err
 	}
-	store, err := sqlite.OpenReader(c.database())
+	store, err := c.openReader()
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +75,14 @@ func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message,
 		views = append(views, httpd.View(m, nil))
 	}
 	return views, err
+}
+
+// openReader opens the queue's file beside or without a daemon.
+func (c config) openReader() (*sqlite.Reader, error) {
+	if _, err := os.Stat(c.database()); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there yet (start the gateway: cellpost serve --config FILE)", c.database())
+	}
+	return sqlite.OpenReader(c.database())
 }
 
 func state(m httpd.Message) string {
@@ -126,7 +136,7 @@ func (v queueShowVerb) message(ctx context.Context, c config) (httpd.Message, er
 	if !errors.Is(err, errNoDaemon) {
 		return view, err
 	}
-	store, err := sqlite.OpenReader(c.database())
+	store, err := c.openReader()
 	if err != nil {
 		return view, err
 	}

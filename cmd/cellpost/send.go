@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 
 	"cellpost/ingress/httpd"
 )
@@ -13,7 +15,7 @@ import (
 type sendVerb struct {
 	configFlag
 	To      []string `help:"Number to send to; repeat it for more." required:"" placeholder:"NUMBER"`
-	Text    string   `help:"What to send." required:""`
+	Text    *string  `help:"What to send; default: what standard input holds."`
 	Account string   `help:"Account to book it to; default: the operator's own."`
 	Queue   int      `help:"1 (urgent) to 3." default:"3"`
 	Flash   bool     `help:"Show it at once, do not keep it."`
@@ -25,9 +27,13 @@ func (v sendVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	text, err := v.text(s.in)
+	if err != nil {
+		return err
+	}
 	var results []httpd.SendResult
 	err = c.call(ctx, http.MethodPost, "/v1/messages", httpd.SendRequest{
-		Account: v.Account, To: v.To, Text: v.Text, Priority: v.Queue, Flash: v.Flash,
+		Account: v.Account, To: v.To, Text: text, Priority: v.Queue, Flash: v.Flash,
 	}, &results)
 	if err != nil {
 		return err
@@ -50,4 +56,16 @@ func (v sendVerb) Run(ctx context.Context, s streams) error {
 		return errors.New("not every number was accepted")
 	}
 	return nil
+}
+
+// text is what to send. The line end of echo is not part of it.
+func (v sendVerb) text(in io.Reader) (string, error) {
+	if v.Text != nil {
+		return *v.Text, nil
+	}
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return "", fmt.Errorf("read the text: %w", err)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
 }

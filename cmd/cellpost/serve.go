@@ -53,10 +53,17 @@ type daemon struct {
 // ends by itself ends the rest: the supervisor starts all anew.
 func (d *daemon) run(ctx context.Context) (err error) {
 	d.logConfig()
-	// The store is first and last: everything else writes to it until its end.
 	if err := os.MkdirAll(d.config.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
+	// Before all else: Recover would call in doubt what another process has on
+	// the air.
+	claimed, err := claim(d.config.DataDir)
+	if err != nil {
+		return err
+	}
+	defer claimed.Close()
+	// The store is first and last: everything else writes to it until its end.
 	rules := d.config.rules()
 	if d.store, err = sqlite.Open(d.config.database(), rules, d.log); err != nil {
 		return err
@@ -259,7 +266,7 @@ func together(ctx context.Context, all []func(context.Context) error) error {
 func (d *daemon) mailDoor(c smtpConfig) (*smtpd.Server, error) {
 	s := &smtpd.Server{
 		Gate: d.gate, Implicit: c.TLS == "implicit", RequireAuth: c.RequireAuth,
-		Networks: c.Networks, Domains: c.Domains, Log: d.log,
+		Networks: prefixes(c.Networks), Domains: c.Domains, Log: d.log,
 	}
 	s.Hostname, _ = os.Hostname()
 	if c.TLS == "off" {

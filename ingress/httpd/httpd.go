@@ -3,9 +3,11 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -135,11 +137,8 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) {
 const maxBody = 1 << 20
 
 func (a *API) send(w http.ResponseWriter, r *http.Request) {
-	var req SendRequest
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&req); err != nil {
-		a.problem(w, http.StatusBadRequest, "body: "+err.Error())
+	req, ok := a.request(w, r)
+	if !ok {
 		return
 	}
 	s := ingress.Submission{
@@ -173,6 +172,25 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusUnprocessableEntity
 	}
 	a.reply(w, status, results)
+}
+
+// request reads a body that holds a SendRequest and nothing else.
+func (a *API) request(w http.ResponseWriter, r *http.Request) (req SendRequest, ok bool) {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&req)
+	if err == nil {
+		if _, err = dec.Token(); err == io.EOF {
+			return req, true
+		}
+		err = cmp.Or(err, errors.New("one object only"))
+	}
+	status := http.StatusBadRequest
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		status = http.StatusRequestEntityTooLarge
+	}
+	a.problem(w, status, "body: "+err.Error())
+	return SendRequest{}, false
 }
 
 func (a *API) inbox(w http.ResponseWriter, r *http.Request) {

@@ -16,7 +16,7 @@ type Message struct {
 	State     sms.State `json:"state"`
 	Status    string    `json:"status"` // three digits, as the Clickatell interfaces count
 	Parts     []Part    `json:"parts"`
-	Timeline  []Entry   `json:"timeline,omitempty"`
+	Timeline  []Entry   `json:"timeline,omitzero"` // nil: not asked for
 	Duplicate bool      `json:"possible_duplicate"`
 	Created   time.Time `json:"created"`
 	Text      string    `json:"text"`
@@ -28,7 +28,7 @@ type Message struct {
 type Part struct {
 	N        int       `json:"n"`
 	State    sms.State `json:"state"`
-	Attempts []Attempt `json:"attempts,omitempty"`
+	Attempts []Attempt `json:"attempts,omitzero"` // nil: not asked for
 }
 
 // Attempt is one hand-over of a part.
@@ -37,7 +37,7 @@ type Attempt struct {
 	Modem   string    `json:"modem"`
 	MR      *int      `json:"mr"` // null: not known
 	Outcome string    `json:"outcome"`
-	Cause   string    `json:"cause,omitempty"`
+	Cause   string    `json:"cause"`
 	At      time.Time `json:"at"`
 }
 
@@ -48,21 +48,32 @@ type Entry struct {
 	Detail string    `json:"detail"`
 }
 
-// View makes a message presentable. timeline may be nil.
+// View makes a message presentable. A nil timeline says that the history was not
+// asked for; then it shows no attempts either.
 func View(m sms.Message, timeline []sms.Entry) Message {
 	v := Message{
 		ID: m.ID.String(), To: string(m.To), Account: m.Account, State: m.State, Status: clickatell.Status(m),
 		Duplicate: m.Duplicate, Created: m.Created, Text: m.Text, Queue: m.Priority, Why: m.Why,
 	}
 	for _, p := range m.Parts {
-		part := Part{N: p.N, State: p.State}
-		for _, a := range p.Attempts {
-			part.Attempts = append(part.Attempts, viewAttempt(a))
-		}
-		v.Parts = append(v.Parts, part)
+		v.Parts = append(v.Parts, viewPart(p, timeline != nil))
 	}
-	for _, e := range timeline {
-		v.Timeline = append(v.Timeline, Entry(e))
+	if timeline != nil {
+		v.Timeline = make([]Entry, len(timeline))
+	}
+	for i, e := range timeline {
+		v.Timeline[i] = Entry(e)
+	}
+	return v
+}
+
+func viewPart(p sms.Part, history bool) Part {
+	v := Part{N: p.N, State: p.State}
+	if history {
+		v.Attempts = make([]Attempt, len(p.Attempts))
+	}
+	for i, a := range p.Attempts {
+		v.Attempts[i] = viewAttempt(a)
 	}
 	return v
 }

@@ -42,7 +42,6 @@ var ErrStuck = errors.New("the handler of unsolicited codes does not return: see
 
 const (
 	maxUnanswered = 1 << 10 // octets out without an octet back
-	maxWrites     = 64      // writes waiting for a port that blocks
 	maxEvents     = 4096    // calls of Handler and Late that wait
 )
 
@@ -141,7 +140,7 @@ func New(port io.ReadWriteCloser, c Config) *Dialogue {
 		config: c,
 		turn:   make(chan struct{}, 1),
 		gone:   make(chan struct{}),
-		writes: make(chan []byte, maxWrites),
+		writes: make(chan []byte, maxUnanswered),
 		events: make(chan event, maxEvents),
 		feed:   newFeed(),
 	}

@@ -202,13 +202,13 @@ func TestCommand(t *testing.T) {
 		{"AT alone", "", "OK\r", nil, nil, nil},
 		{"echo", "I", "ATI\r\r\nATtiny modem\r\n> 9 < 10\r\n\r\nOK\r\n", []string{"ATtiny modem", "> 9 < 10"}, nil, nil},
 		{"the answer looks unsolicited", "+CREG?", "\r\n+CREG: 0,1\r\n\r\nOK\r\n", []string{"+CREG: 0,1"}, nil, nil},
-		{"two commands on a line", "+CREG?;+CSQ", "\r\n+CREG: 0,1\r\n\r\n+CSQ: 9,0\r\n\r\nOK\r\n", []string{"+CREG: 0,1", "+CSQ: 9,0"}, nil, nil},
+		{"two commands on a line", "+CSQ;+CREG?", "\r\n+CSQ: 9,0\r\n\r\n+CREG: 0,1\r\n\r\nOK\r\n", []string{"+CSQ: 9,0", "+CREG: 0,1"}, nil, nil},
 		{"unsolicited inside another answer", "+CSQ", "\r\n+CREG: 2\r\n+CSQ: 9,0\r\nOK\r\n", []string{"+CSQ: 9,0"}, nil, [][]string{{"+CREG: 2"}}},
 		{"unsolicited between the lines of an answer", "+CMGR=1", "\r\n+CMGR: 0,,24\r\n^BOOT:1,0\r\n07914407\r\n\r\nOK\r\n", []string{"+CMGR: 0,,24", "07914407"}, nil, [][]string{{"^BOOT:1,0"}}},
 		{"a message inside a message", "+CMGR=1", "\r\n+CMGR: 0,,24\r\n+CMT: ,30\r\n07AA\r\n07BB\r\nOK\r\n", []string{"+CMGR: 0,,24", "07BB"}, nil, [][]string{{"+CMT: ,30", "07AA"}}},
 		{"a code within a longer word", "+CSQ", "\r\n+CREGX: 1\r\n^RSSILVL:9\r\n+CSQ: 9,0\r\nOK\r\n", []string{"+CREGX: 1", "^RSSILVL:9", "+CSQ: 9,0"}, nil, nil},
 		{"OK glued to a PDU", "+CMGR=1", "+CMGR: 0,,24\r\n07914407OK\r\n", []string{"+CMGR: 0,,24", "07914407"}, nil, nil},
-		{"OK that is a part of the line", "+COPS?", "\r\n+COPS: 0,0,\"BOOK\"\r\nSNOOK\r\n\r\nOK\r\n", []string{`+COPS: 0,0,"BOOK"`, "SNOOK"}, nil, nil},
+		{"OK that is a part of the line", "+COPS?", "\r\n+COPS: 0,0,\"BOOK\"\r\n+COPS: 0,0,BOOK\r\nSNOOK\r\n\r\nOK\r\n", []string{`+COPS: 0,0,"BOOK"`, "+COPS: 0,0,BOOK", "SNOOK"}, nil, nil},
 		{"number that is no result", "+XNUM", "\r\nOK\r\n", nil, nil, nil},
 		{"CME", "+CPIN?", "\r\n+CME ERROR: 10\r\n", nil, &CommandError{Set: "CME", Code: 10, Text: "10"}, nil},
 		{"CME without a colon", "+CPIN?", "\r\n+CME ERROR 10\r\n", nil, &CommandError{Set: "CME", Code: 10, Text: "10"}, nil},
@@ -353,9 +353,12 @@ func TestContext(t *testing.T) {
 			d, _ := dial(t, Config{})
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err := d.Command(ctx, "", time.Second)
-			check(t, "command", err, context.Canceled)
-			check(t, "hand-over", d.Submit(ctx, submit, data, Timeouts{}), Result{Err: context.Canceled})
+			synctest.Wait()
+			for range 100 { // the turn is free, and either may win
+				_, err := d.Command(ctx, "", time.Second)
+				check(t, "command", err, context.Canceled)
+				check(t, "hand-over", d.Submit(ctx, submit, data, Timeouts{}), Result{Err: context.Canceled})
+			}
 			check(t, "resync", d.Resync(ctx), context.Canceled)
 			check(t, "out of step", d.inStep(), nil)
 		})
@@ -427,6 +430,43 @@ func TestRefusedBeforeTheyAreSent(t *testing.T) {
 		s.play("> AT\r", "< OK\r\n")
 		_, err := d.Command(t.Context(), "", time.Second)
 		check(t, "next command", err, nil)
+	})
+}
+
+// What other goroutines may do between the steps of an exchange.
+func TestInterleavings(t *testing.T) {
+	start := func(p phase) (*Dialogue, *exchange) {
+		d, x := New(nil, Config{}), &exchange{cmd: "+CSQ", resultIn: time.Minute, phase: p}
+		d.current = x
+		return d, x
+	}
+	t.Run("given up before it is sent", func(t *testing.T) {
+		d, x := start(begun)
+		d.cut(x, anyPhase, context.Canceled)
+		check(t, "fed while the library does not listen", d.feed.buf.String(), "")
+		link{d}.Write([]byte("AT+CSQ\r\n"))
+		check(t, "fed", d.feed.buf.String(), "ERROR\r\n")
+		check(t, "given up for", x.given, context.Canceled)
+		check(t, "writes", len(d.writes), 0)
+		check(t, "in step", d.inStep(), nil)
+	})
+	t.Run("a result before it is sent", func(t *testing.T) {
+		d, x := start(begun)
+		d.take("OK")
+		check(t, "final", x.final, "")
+		check(t, "fed", d.feed.buf.String(), "")
+	})
+	t.Run("the deadline of the prompt after the data", func(t *testing.T) {
+		d, x := start(waitResult)
+		d.cut(x, waitPrompt, ErrTimeout)
+		check(t, "given up for", x.given, nil)
+	})
+	t.Run("the deadline of a command that is over", func(t *testing.T) {
+		d, x := start(waitResult)
+		d.take("OK")
+		d.cut(x, waitResult, ErrTimeout)
+		check(t, "given up for", x.given, nil)
+		check(t, "fed", d.feed.buf.String(), "OK\r\n")
 	})
 }
 

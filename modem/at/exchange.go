@@ -129,11 +129,7 @@ func (d *Dialogue) queue(b []byte) error {
 	if max(d.unanswered, d.unwritten)+len(b) > maxUnanswered {
 		return ErrHung
 	}
-	select {
-	case d.writes <- bytes.Clone(b):
-	default:
-		return ErrHung
-	}
+	d.writes <- bytes.Clone(b) // has room, for each holds an octet at least
 	d.unanswered += len(b)
 	d.unwritten += len(b)
 	return nil

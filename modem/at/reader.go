@@ -116,14 +116,14 @@ func (d *Dialogue) take(line string) {
 
 // strip takes echoes off a line, and prompts that nobody waits for.
 func strip(line string, x *exchange, outOfStep bool) string {
-	if x != nil && line == "AT"+x.cmd {
+	switch {
+	case x != nil && line == "AT"+x.cmd:
 		return ""
-	}
-	if outOfStep || x != nil && x.phase == waitResult && x.handOver {
-		line = strings.TrimLeft(line, "> ")
-	}
-	if x != nil && x.written && x.data != "" {
-		line = strings.TrimLeft(strings.TrimPrefix(line, x.data), "> ")
+	case x != nil && x.written:
+		line = strings.TrimPrefix(strings.TrimLeft(line, "> "), x.data)
+		return strings.TrimLeft(line, "> ")
+	case outOfStep:
+		return strings.TrimLeft(line, "> ")
 	}
 	return line
 }

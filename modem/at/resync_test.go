@@ -3,6 +3,7 @@ package at
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,9 @@ import (
 // giveUp brings a dialogue out of step by a hand-over without a result.
 func giveUp(t *testing.T, d *Dialogue, s *station) {
 	t.Helper()
-	s.play("> AT"+submit+"\r", "< \r\n> ", "> "+data+"\x1a")
+	s.play("> ATV1\r", "< \r\nOK\r\n", "> AT"+submit+"\r", "< \r\n> ", "> "+data+"\x1a")
+	_, err := d.Command(t.Context(), "V1", time.Second)
+	check(t, "command", err, nil)
 	check(t, "hand-over", d.Submit(t.Context(), submit, data, Timeouts{Result: time.Minute}), Result{Written: true, Err: ErrTimeout})
 	s.settle()
 }
@@ -35,6 +38,16 @@ func TestResync(t *testing.T) {
 			"late result before",
 			append([]string{"< \r\n+CMGS: 17\r\n\r\nOK\r\n"}, inStep...),
 			[][]string{{"+CMGS: 17", "OK"}},
+		},
+		{
+			"late result behind a prompt",
+			append([]string{"< \r\n> +CMGS: 17\r\n\r\nOK\r\n"}, inStep...),
+			[][]string{{"+CMGS: 17", "OK"}},
+		},
+		{
+			"answers late by one",
+			slices.Concat([]string{"> \x1b", "> AT\r", "< OK\r\n", "> AT+CMEE?\r", "< OK\r\n", "> \x1b", "> AT\r", "< +CMEE: 1\r\nOK\r\n"}, inStep),
+			nil,
 		},
 		{
 			"late refusal before",
@@ -112,6 +125,17 @@ func TestLateAnswerThatLooksUnsolicited(t *testing.T) {
 		check(t, "late", s.late, [][]string{{"+CREG: 0,1", "OK"}})
 		check(t, "heard", s.heard, [][]string{{"+CREG: 5"}})
 	})
+	synctest.Test(t, func(t *testing.T) {
+		d, s := dial(t, Config{Unsolicited: codes})
+		s.play(append([]string{"> AT+CREG?\r"}, inStep...)...)
+		_, err := d.Command(t.Context(), "+CREG?", time.Second)
+		check(t, "error", err, ErrTimeout)
+		check(t, "resync", d.Resync(t.Context()), nil)
+		s.play("< \r\n+CREG: 5\r\n")
+		s.settle()
+		check(t, "late", s.late, [][]string(nil))
+		check(t, "heard", s.heard, [][]string{{"+CREG: 5"}})
+	})
 }
 
 func TestLateKeepsWhatCameInTime(t *testing.T) {
@@ -164,6 +188,17 @@ func TestResyncInVain(t *testing.T) {
 		check(t, "hung", d.Resync(t.Context()), ErrHung)
 		_, err := d.Command(t.Context(), "", time.Second)
 		check(t, "command", err, ErrOutOfStep)
+	})
+}
+
+// A modem that reads and never answers is hung.
+func TestHungThoughItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := dial(t, Config{})
+		s.script.Go(func() { io.Copy(io.Discard, s.stream) })
+		check(t, "resync", d.Resync(t.Context()), ErrHung)
+		s.stream.Close()
+		s.settle()
 	})
 }
 

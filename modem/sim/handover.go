@@ -40,6 +40,9 @@ func (m *Modem) cmgs(r request) pdu.Cause {
 		return badPDU
 	}
 	m.counts.HandOvers++
+	if m.o.Heard != nil {
+		m.o.Heard(m.lineAt)
+	}
 	if !m.finalAt.IsZero() {
 		m.gaps = append(m.gaps, m.lineAt.Sub(m.finalAt))
 		m.finalAt = time.Time{}

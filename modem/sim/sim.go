@@ -70,7 +70,8 @@ type Options struct {
 	AckTime  time.Duration // how long +CMT and +CDS wait for AT+CNMA; default 15 s
 	Slots    int           // capacity of each message memory; default 20
 
-	Linked func(link string) // called by [Modem.ServePTY] each time the link stands
+	Linked func(link string)  // called by [Modem.ServePTY] each time the link stands
+	Heard  func(at time.Time) // called with the time of the first octet of each AT+CMGS, and must not call the modem; may be nil
 }
 
 const (

@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"cellpost/queue"
@@ -49,38 +52,67 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 	})
 }
 
-// claimQuery looks into one lane at one priority: one step down the index,
+// laneQuery looks into one lane at one priority: one step down the index,
 // however many rows wait behind or are due later. It walks over rows that
 // avoid the SIM or have expired without leaving the index. The first are as
 // many as the SIM could try lately, a few hundred; the others are gone with
-// the next Overdue.
-const claimQuery = `SELECT due, seq FROM message
-	WHERE state = 'queued' AND lane = ?1 AND priority = ?2 AND due <= ?3 AND expires > ?3
-		AND (?4 OR avoid <> ?5 OR avoid_until <= ?3)
-	ORDER BY due, seq LIMIT 1`
+// the next Overdue. ?1 is now, ?2 whether the line is alone, ?3 its SIM.
+const laneQuery = `SELECT * FROM (SELECT %[1]d AS priority, due, seq FROM message
+	WHERE state = 'queued' AND lane = ?%[2]d AND priority = %[1]d AND due <= ?1 AND expires > ?1
+		AND (?2 OR avoid <> ?3 OR avoid_until <= ?1)
+	ORDER BY due, seq LIMIT 1)`
+
+// lanesAtOnce keeps a query below SQLite's limit of 500 joined SELECTs.
+const lanesAtOnce = 100
+
+// claimQuery looks into n lanes at each priority, and finds the first of each.
+func claimQuery(n int) string {
+	var terms []string
+	for priority := 1; priority <= 3; priority++ {
+		for lane := range n {
+			terms = append(terms, fmt.Sprintf(laneQuery, priority, 4+lane))
+		}
+	}
+	return strings.Join(terms, " UNION ALL ")
+}
+
+// place is where a message stands in the order of claims.
+type place struct {
+	priority int
+	due, seq int64
+}
+
+func scanPlace(s scanner) (p place, err error) {
+	err = s.Scan(&p.priority, &p.due, &p.seq)
+	return p, err
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.priority, o.priority), cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
+}
 
 // mostUrgent returns the message that a line is to take, or [queue.ErrNothing].
 func (t *tx) mostUrgent(by queue.By) (int64, error) {
-	type place struct{ due, seq int64 }
-	lanes := t.rules.Lanes(by.SIM)
-	for priority := 1; priority <= 3; priority++ {
-		var best place
+	var first []place
+	for lanes := range slices.Chunk(t.rules.Lanes(by.SIM), lanesAtOnce) {
+		n := len(lanes)
+		if t.claims[n] == "" {
+			t.claims[n] = claimQuery(n)
+		}
+		args := []any{millis(t.now), by.Alone, by.SIM}
 		for _, lane := range lanes {
-			var p place
-			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM).Scan(&p.due, &p.seq)
-			switch {
-			case errors.Is(err, sql.ErrNoRows):
-			case err != nil:
-				return 0, err
-			case best.seq == 0 || p.due < best.due || p.due == best.due && p.seq < best.seq:
-				best = p
-			}
+			args = append(args, lane)
 		}
-		if best.seq != 0 {
-			return best.seq, nil
+		found, err := all(t, scanPlace, t.claims[n], args...)
+		if err != nil {
+			return 0, err
 		}
+		first = append(first, found...)
 	}
-	return 0, queue.ErrNothing
+	if len(first) == 0 {
+		return 0, queue.ErrNothing
+	}
+	return slices.MinFunc(first, place.compare).seq, nil
 }
 
 // begin opens the attempt for the part at index i.

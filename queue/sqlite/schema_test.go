@@ -112,7 +112,7 @@ func TestPlans(t *testing.T) {
 	byAccount, _ := listQuery(queue.Filter{Account: "a"})
 	byState, _ := listQuery(queue.Filter{State: sms.Sent})
 	for _, c := range []struct{ query, index string }{
-		{claimQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND due<?)"},
+		{claimQuery(2), "COVERING INDEX message_claim (lane=? AND priority=? AND due<?)"},
 		{overdueQuery, "INDEX message_review (review>? AND review<?)"},
 		{nextDueQuery, "INDEX message_review"},
 		{earlierQuery, "INDEX attempt_by_part (message=? AND part=?)"},
@@ -132,7 +132,8 @@ func TestPlans(t *testing.T) {
 			t.Errorf("no %q in the plan of\n%s\n%s", c.index, c.query, strings.Join(plan, "\n"))
 		}
 		for _, step := range plan {
-			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && step != "SCAN a"
+			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && step != "SCAN a" &&
+				!strings.HasPrefix(step, "SCAN (subquery") // of one row
 			if walks || strings.Contains(step, "TEMP B-TREE") {
 				t.Errorf("%q in the plan of\n%s", step, c.query)
 			}

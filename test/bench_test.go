@@ -1,0 +1,159 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/smtp"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cellpost/modem/sim"
+)
+
+// quantile returns the q-th (0 to 1) of values, which it sorts.
+func quantile(values []time.Duration, q float64) time.Duration {
+	slices.Sort(values)
+	return values[min(int(q*float64(len(values))), len(values)-1)]
+}
+
+func reportMillis(b *testing.B, values []time.Duration, what string) {
+	b.Helper()
+	for name, q := range map[string]float64{"median": 0.5, "p99": 0.99} {
+		b.ReportMetric(float64(quantile(values, q))/float64(time.Millisecond), what+"-"+name+"-ms")
+	}
+}
+
+// batch submits one mail to n numbers.
+func (w *world) batch(n int) {
+	w.t.Helper()
+	lines := make([]string, n, n+1)
+	for i := range n {
+		lines[i] = fmt.Sprintf("to:4483112%05d", i)
+	}
+	w.mustMail(append(lines, "text:bench")...)
+}
+
+// sent waits until the network has taken n messages.
+func (w *world) sent(n int) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
+	defer cancel()
+	if err := w.network.WaitFor(ctx, func(ledger []sim.Entry) bool { return len(ledger) >= n }); err != nil {
+		w.t.Fatalf("%d of %d messages were taken", len(w.network.Ledger()), n)
+	}
+}
+
+// BenchmarkGap measures what the gateway's own work costs a modem: the time
+// from the final result of a hand-over to the next AT+CMGS, at zero air time,
+// with a full queue and status reports coming in. It also reports the memory.
+func BenchmarkGap(b *testing.B) {
+	for _, modems := range []int{1, 8} {
+		b.Run(fmt.Sprintf("modems=%d", modems), func(b *testing.B) {
+			n := 1000 * modems
+			var gaps []time.Duration
+			for b.Loop() {
+				w := newWorld(b, setting{modems: modems})
+				g := w.start()
+				w.batch(n)
+				w.sent(n)
+				for _, m := range w.modems {
+					gaps = append(gaps, m.Gaps()...)
+				}
+				b.ReportMetric(float64(rss(b, g.Process.Pid))/(1<<20), "RSS-MiB")
+				g.stop(b)
+			}
+			reportMillis(b, gaps, "gap")
+		})
+	}
+}
+
+// rss is the resident memory of a process, in octets.
+func rss(b *testing.B, pid int) int {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib << 10
+}
+
+// BenchmarkFirstOctet measures the time from the 250 of a mail to the first
+// octet of its AT+CMGS, on a modem that is idle.
+func BenchmarkFirstOctet(b *testing.B) {
+	heard := make(chan time.Time, 1)
+	w := newWorld(b, setting{modems: 1, options: sim.Options{Heard: func(at time.Time) { heard <- at }}})
+	w.start()
+	w.mustMail("to:448311234567", "text:warm")
+	<-heard
+	var waits []time.Duration
+	for b.Loop() {
+		for range 200 {
+			w.mustMail("to:448311234567", "text:now")
+			answered := time.Now()
+			waits = append(waits, max(0, (<-heard).Sub(answered)))
+		}
+	}
+	reportMillis(b, waits, "wait")
+}
+
+// BenchmarkAccept measures how many mails a second are accepted durably.
+func BenchmarkAccept(b *testing.B) {
+	for _, connections := range []int{1, 100} {
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
+			w := newWorld(b, setting{})
+			w.start()
+			const mails = 5000
+			for b.Loop() {
+				w.pour(connections, mails/connections)
+			}
+			b.ReportMetric(float64(mails)*float64(b.N)/b.Elapsed().Seconds(), "mails/s")
+		})
+	}
+}
+
+// pour sends n mails over each of some connections at a time.
+func (w *world) pour(connections, n int) {
+	var senders sync.WaitGroup
+	for range connections {
+		senders.Go(func() {
+			c, err := smtp.Dial(w.smtp)
+			if err != nil {
+				w.t.Error(err)
+				return
+			}
+			defer c.Close()
+			for range n {
+				if err := one(c); err != nil {
+					w.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+}
+
+func one(c *smtp.Client) error {
+	if err := c.Mail("me@example.com"); err != nil {
+		return err
+	}
+	if err := c.Rcpt("sms@messaging.clickatell.com"); err != nil {
+		return err
+	}
+	data, err := c.Data()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(data, "Subject: x\r\n\r\n%s", script("to:448311234567", "text:Meet me at home"))
+	return data.Close()
+}
