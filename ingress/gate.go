@@ -18,10 +18,10 @@ type Gate struct {
 	Accounts func(ctx context.Context, name string) (sms.Account, error) // [sms.ErrNoAccount] for none
 	Rules    *sms.Rules
 
-	CountryPrefix string            // digits, for national numbers; empty: they are refused
-	Senders       map[string]string // MSISDN of an installed SIM, digits: name of the SIM
-	Now           func() time.Time  // nil: time.Now
-	Log           *slog.Logger      // nil: none
+	CountryPrefix string                                    // digits, for national numbers; empty: they are refused
+	Sender        func(msisdn string) (sim string, ok bool) // finds the installed SIM with a number, digits; nil: none
+	Now           func() time.Time                          // nil: time.Now
+	Log           *slog.Logger                              // nil: none
 
 	logins     logins
 	references references
@@ -147,11 +147,12 @@ func (g *Gate) sender(from string) (sim string, refusal *Refusal) {
 		}
 		return "", Refuse(CodeSender, "from: a name cannot be shown")
 	}
-	sim, ok := g.Senders[string(n)]
-	if !ok {
-		return "", Refuse(CodeSender, "from: not the number of a SIM in this gateway")
+	if g.Sender != nil {
+		if sim, ok := g.Sender(string(n)); ok {
+			return sim, nil
+		}
 	}
-	return sim, nil
+	return "", Refuse(CodeSender, "from: not the number of a SIM in this gateway")
 }
 
 func (g *Gate) now() time.Time {

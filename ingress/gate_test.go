@@ -51,7 +51,7 @@ func testGate(t *testing.T, accounts ...sms.Account) (g *Gate, batches *[]sms.Ba
 			Resend: true,
 		},
 		CountryPrefix: "44",
-		Senders:       map[string]string{"447700900001": "b"},
+		Sender:        func(n string) (string, bool) { return "b", n == "447700900001" },
 		Now:           func() time.Time { return testNow },
 	}, batches
 }
@@ -361,6 +361,7 @@ func TestSubmitParams(t *testing.T) {
 			return s.DCS.Alphabet() == pdu.UCS2 && s.UserData.Text(s.DCS) == "Ω пример"
 		}},
 		{"no report", rich, Params{}, "x", func(m sms.Message, s pdu.Submit) bool { return !m.Report && !s.StatusReport }},
+		{"the account asks for reports", sms.Account{Name: "r", Unlimited: true, Report: true}, Params{}, "x", func(m sms.Message, s pdu.Submit) bool { return m.Report && s.StatusReport }},
 		{"delay", rich, Params{Delay: time.Hour, Validity: 2 * time.Hour}, "x", func(m sms.Message, _ pdu.Submit) bool {
 			return m.State == sms.Scheduled && m.Due.Equal(testNow.Add(time.Hour)) && m.Expires.Equal(testNow.Add(3*time.Hour))
 		}},

@@ -29,9 +29,17 @@ func (s *session) bringUp(ctx context.Context, cfun bool) error {
 		s.try(ctx, "+CFUN=0", slowTimeout)
 		s.try(ctx, "+CFUN=1", slowTimeout)
 	}
-	steps := []func(context.Context) error{
-		s.dialect, s.identify, s.unlock, s.readCard, s.messageService, s.reception, s.watchNetwork, s.readNetwork, s.sweep,
-	}
+	return inOrder(ctx, s.dialect, s.identify, s.unlock, s.readCard, s.agree)
+}
+
+// agree makes the settings that a module forgets when it starts anew, and takes
+// in what it stored. followUp must not run meanwhile.
+func (s *session) agree(ctx context.Context) error {
+	return inOrder(ctx, s.dialect, s.messageService, s.reception, s.watchNetwork, s.readNetwork, s.sweep)
+}
+
+// inOrder takes the steps one after the other, up to the first error.
+func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -113,30 +121,33 @@ func digits(s string) string {
 // How often a SIM is asked for: soon while it is busy, as it is for seconds
 // after power on and after its PIN; now and then while a person has to help.
 const (
-	cardBusy = 500 * time.Millisecond
-	cardSick = 10 * time.Second
+	cardSoon = 500 * time.Millisecond
+	cardSick = 5 * time.Second
 )
 
 // unlock waits until the SIM is ready, and gives it its PIN if it wants one.
 // The wrong PIN is never given twice: the third locks the SIM.
 func (s *session) unlock(ctx context.Context) error {
 	for {
-		info, err := s.dialogue.Command(ctx, "+CPIN?", commandTimeout)
-		if _, refused := errors.AsType[*at.CommandError](err); err != nil && !refused {
-			return fmt.Errorf("AT+CPIN?: %w", err)
+		card, err := s.readPIN(ctx)
+		if err != nil {
+			return err
 		}
-		card, busy := cardState(answer(info), err)
+		if card == CardReady && s.cardBusy(ctx) {
+			card = CardUnknown
+		}
 		if card == CardPIN && s.mayTryPIN() {
 			s.givePIN(ctx)
-			card, busy = CardUnknown, true
+			card = CardUnknown
 		}
 		s.m.learn(func(f *Facts) { f.Card = s.verdict(card) })
 		if card == CardReady {
+			s.countPIN(false) // it was right, or there is another SIM
 			return nil
 		}
 		wait := cardSick
-		if busy {
-			wait = cardBusy
+		if card == CardUnknown {
+			wait = cardSoon
 		}
 		select {
 		case <-time.After(wait): // few modules announce a SIM that has become ready
@@ -146,56 +157,82 @@ func (s *session) unlock(ctx context.Context) error {
 	}
 }
 
-// cardState reads the answer to AT+CPIN?. busy: it will be another soon.
-func cardState(answer string, err error) (card Card, busy bool) {
+// readPIN asks what the SIM waits for. An error means that the dialogue is out
+// of step.
+func (s *session) readPIN(ctx context.Context) (Card, error) {
+	info, err := s.dialogue.Command(ctx, "+CPIN?", commandTimeout)
+	if _, refused := errors.AsType[*at.CommandError](err); err != nil && !refused {
+		return CardUnknown, fmt.Errorf("AT+CPIN?: %w", err)
+	}
+	return cardState(answer(info), err), nil
+}
+
+// cardBusy reports whether a SIM that is ready cannot be read yet. Until then
+// its number is unknown, and what the message service says of itself is wrong.
+func (s *session) cardBusy(ctx context.Context) bool {
+	_, err := s.dialogue.Command(ctx, "+CIMI", slowTimeout)
+	return err != nil && cardState("", err) == CardUnknown
+}
+
+// cardState reads the answer to AT+CPIN?. CardUnknown: it will be another soon.
+func cardState(answer string, err error) Card {
 	if refusal, ok := errors.AsType[*at.CommandError](err); ok {
 		switch refusal.Code { // 3GPP TS 27.007, 9.2; CMS errors 310, 313 to 315 of 3GPP TS 27.005, 3.2.5
 		case 10, 310:
-			return CardAbsent, false
+			return CardAbsent
 		case 13, 15, 313:
-			return CardFailed, false
+			return CardFailed
 		case 14, 314, 515:
-			return CardUnknown, true
+			return CardUnknown
 		}
-		return CardFailed, false
+		return CardFailed
 	}
 	switch answer {
 	case "READY":
-		return CardReady, false
+		return CardReady
 	case "SIM PIN":
-		return CardPIN, false
+		return CardPIN
 	case "SIM PUK", "SIM PUK2":
-		return CardPUK, false
+		return CardPUK
 	case "NOT INSERTED":
-		return CardAbsent, false
+		return CardAbsent
 	case "NOT READY":
-		return CardUnknown, true
+		return CardUnknown
 	}
-	return CardFailed, false
+	return CardFailed
 }
 
 func (s *session) mayTryPIN() bool {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	return s.m.cfg.PIN != "" && !s.m.refusedPIN
+	return s.m.cfg.PIN != "" && !s.m.triedPIN
+}
+
+func (s *session) countPIN(tried bool) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.triedPIN = tried
 }
 
 // verdict tells a PIN that was wrong from one that is missing. The caller holds
 // Modem.mu.
 func (s *session) verdict(c Card) Card {
-	if c == CardPIN && s.m.refusedPIN {
+	if c == CardPIN && s.m.triedPIN {
 		return CardWrongPIN
 	}
 	return c
 }
 
+// givePIN gives the PIN once. It counts as wrong until the SIM is ready: where
+// the answer is lost, nobody knows what the SIM thought of it.
 func (s *session) givePIN(ctx context.Context) {
+	s.countPIN(true)
 	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.m.cfg.PIN+`"`, slowTimeout)
-	if _, refused := errors.AsType[*at.CommandError](err); refused {
-		s.m.mu.Lock()
-		s.m.refusedPIN = true
-		s.m.mu.Unlock()
-		s.m.log.Error("the SIM refused its PIN; it is not tried again before a restart", "err", err)
+	switch _, refused := errors.AsType[*at.CommandError](err); {
+	case refused && cardState("", err) == CardUnknown:
+		s.countPIN(false) // the SIM was busy, and did not look at it
+	case err != nil:
+		s.m.log.Error("the SIM did not take its PIN; it is not tried again before a restart", "err", err)
 	}
 }
 
@@ -235,7 +272,7 @@ func fields(info []string) []string {
 		case r == '(':
 			depth++
 		case r == ')':
-			depth--
+			depth = max(depth-1, 0)
 		case r == ',' && depth == 0:
 			out = append(out, field(line[start:i]))
 			start = i + 1
@@ -262,13 +299,17 @@ func (s *session) messageService(ctx context.Context) error {
 	if _, err := s.must(ctx, "+CPMS="+mem+","+mem+","+mem, slowTimeout); err != nil {
 		return err
 	}
+	s.readSMSC(ctx)
+	return nil
+}
+
+func (s *session) readSMSC(ctx context.Context) {
 	sca := fields(s.try(ctx, "+CSCA?", slowTimeout))
 	s.m.learn(func(f *Facts) {
 		if f.SMSC = ""; len(sca) > 0 {
 			f.SMSC = sca[0]
 		}
 	})
-	return nil
 }
 
 // reception asks for messages and reports the surest way that the module
@@ -309,18 +350,18 @@ func choose(want []int, offer string) int {
 	var have []int
 	for part := range strings.SplitSeq(strings.Trim(offer, "() "), ",") {
 		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		a, err := strconv.Atoi(low)
+		a, err := strconv.ParseUint(low, 10, 8)
 		if err != nil {
 			continue
 		}
 		b := a
 		if isRange {
-			if b, err = strconv.Atoi(high); err != nil {
+			if b, err = strconv.ParseUint(high, 10, 8); err != nil {
 				continue
 			}
 		}
-		for n := a; n <= min(b, a+9); n++ {
-			have = append(have, n)
+		for n := a; n <= b; n++ {
+			have = append(have, int(n))
 		}
 	}
 	for _, n := range want {

@@ -42,14 +42,15 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 		_, _ = s.dialogue.Command(ctx, "+CMMS=1", commandTimeout)
 	}
 	s.m.learn(func(f *Facts) { f.InSend = true })
-	s.begin(h.Attempt)
-	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(h.TPDU)), "00"+strings.ToUpper(hex.EncodeToString(h.TPDU)),
-		at.Timeouts{Prompt: s.m.cfg.PromptTimeout, Result: s.m.cfg.ResultTimeout})
+	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(h.TPDU)), "00"+strings.ToUpper(hex.EncodeToString(h.TPDU)), at.Timeouts{
+		Prompt: s.m.cfg.PromptTimeout, Result: s.m.cfg.ResultTimeout,
+		Late: func(lines []string) { s.late(h.Attempt, lines) },
+	})
 	if l.linked = (time.Time{}); h.More && r.Err == nil {
 		l.linked = time.Now().Add(linkKept)
 	}
 	o := outcome(r)
-	s.ended(h.Attempt, o, stalls(r.Err))
+	s.ended(o, stalls(r.Err))
 	if errors.Is(r.Err, at.ErrOutOfStep) || errors.Is(r.Err, at.ErrGone) {
 		// The line is at its end: nothing more is to be tried on it.
 		<-ctx.Done()
@@ -112,20 +113,10 @@ func reference(info []string) (mr byte, ok bool) {
 	return mr, ok
 }
 
-// begin notes the hand-over whose late result may come.
-func (s *session) begin(attempt int64) {
-	s.mu.Lock()
-	s.attempt = attempt
-	s.mu.Unlock()
-}
-
 // ended keeps the count, and sends the session into recovery after a stall.
-func (s *session) ended(attempt int64, o sms.Outcome, stalled bool) {
+func (s *session) ended(o sms.Outcome, stalled bool) {
 	s.mu.Lock()
 	s.lastSend = time.Now()
-	if o.Kind != sms.Ambiguous && s.attempt == attempt {
-		s.attempt = 0
-	}
 	s.mu.Unlock()
 	s.m.learn(func(f *Facts) {
 		f.InSend = false
@@ -146,22 +137,12 @@ func (s *session) ended(attempt int64, o sms.Outcome, stalled bool) {
 	})
 }
 
-// late takes the lines that a command brought after its deadline. If a
-// hand-over is waiting for them, they settle it.
-func (s *session) late(lines []string) {
-	s.mu.Lock()
-	attempt := s.attempt
-	s.mu.Unlock()
-	if attempt == 0 || len(lines) == 0 {
-		return
-	}
+// late takes the lines that a hand-over brought after its deadline.
+func (s *session) late(attempt int64, lines []string) {
 	o, ok := lateOutcome(lines)
 	if !ok {
 		return
 	}
-	s.mu.Lock()
-	s.attempt = 0
-	s.mu.Unlock()
 	s.m.log.Info("late result", "attempt", attempt, "outcome", o.Kind)
 	if err := s.m.inbox.Late(context.WithoutCancel(s.ctx), attempt, o); err != nil {
 		s.m.log.Error("late result not recorded", "attempt", attempt, "err", err)

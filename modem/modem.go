@@ -48,9 +48,9 @@ type Modem struct {
 
 	changed chan struct{} // holds a token when the state changed
 
-	mu         sync.Mutex // guards what follows
-	facts      Facts
-	refusedPIN bool // the configured PIN was wrong: two more tries lock the SIM
+	mu       sync.Mutex // guards what follows
+	facts    Facts
+	triedPIN bool // the configured PIN was given and the SIM is not ready: two more tries lock it
 }
 
 // New returns a modem out of service. serve is called with a [Line] whenever

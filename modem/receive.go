@@ -34,7 +34,7 @@ var banners = [...]string{"RDY", "^SYSSTART", "SMS Ready", "SMS DONE", "NORMAL P
 
 // unsolicited takes one code. What it asks of the module is left to followUp:
 // the next code must not wait for a hand-over to end.
-func (s *session) unsolicited(lines []string, end context.CancelCauseFunc) {
+func (s *session) unsolicited(lines []string, rebooted func()) {
 	code, _, _ := strings.Cut(lines[0], ":")
 	switch code {
 	case "+CMT", "+CDS":
@@ -54,8 +54,8 @@ func (s *session) unsolicited(lines []string, end context.CancelCauseFunc) {
 		s.registered(lines[0])
 	}
 	for _, b := range banners {
-		if strings.HasPrefix(lines[0], b) && s.m.Facts().Ready {
-			end(errRebooted)
+		if strings.HasPrefix(lines[0], b) && s.up.Load() {
+			rebooted()
 		}
 	}
 }
@@ -128,9 +128,34 @@ func (s *session) fetch(ctx context.Context, memory, index string) {
 		s.m.log.Warn("announced message could not be read", "memory", memory, "err", err)
 		return
 	}
-	if s.keep(ctx, info[1]) {
+	s.keepAndDelete(ctx, info[1], index)
+}
+
+// keepAndDelete takes in a message of the module's memory.
+func (s *session) keepAndDelete(ctx context.Context, line, index string) {
+	if s.keep(ctx, line) {
 		s.try(ctx, "+CMGD="+index, slowTimeout)
+		return
 	}
+	s.mu.Lock()
+	s.left = true
+	s.mu.Unlock()
+}
+
+// sweepAgain takes in what could not be kept when it was announced.
+func (s *session) sweepAgain() {
+	s.mu.Lock()
+	left := s.left
+	s.left = false
+	s.mu.Unlock()
+	if !left {
+		return
+	}
+	s.later(func(ctx context.Context) {
+		if err := s.sweep(ctx); err != nil {
+			s.m.log.Debug("sweep", "err", err)
+		}
+	})
 }
 
 // sweep takes in what the module stored while nobody listened.
@@ -144,11 +169,12 @@ func (s *session) sweep(ctx context.Context) error {
 	}
 	for i := 0; i+1 < len(info); i++ {
 		f := fields(info[i : i+1])
-		if !strings.HasPrefix(info[i], "+CMGL:") || len(f) == 0 {
+		if !strings.HasPrefix(info[i], "+CMGL:") || len(f) < 2 {
 			continue
 		}
-		if s.keep(ctx, info[i+1]) {
-			s.try(ctx, "+CMGD="+f[0], slowTimeout)
+		// Drafts and what a telephone has sent (2 and 3) are no business of ours.
+		if f[1] == "0" || f[1] == "1" {
+			s.keepAndDelete(ctx, info[i+1], f[0])
 		}
 	}
 	return nil

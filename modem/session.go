@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,16 +19,18 @@ type session struct {
 	ctx      context.Context
 	dialogue *at.Dialogue
 	follow   chan func(context.Context) // commands that unsolicited codes ask for, in order
-	setup    setup
+	setup    setup                      // not changed while followUp runs
+	up       atomic.Bool                // the module was brought up: it has no reason to start anew
 
 	mu       sync.Mutex // guards what follows
-	attempt  int64      // hand-over under way or unknown, whose late result would settle it; 0: none
 	lastSend time.Time
+	left     bool // a message in the module's memory could not be kept
 }
 
 var (
 	errAbsent   = errors.New("device is not there")
 	errRebooted = errors.New("the module started anew by itself")
+	errCardLost = errors.New("the SIM is out, or asks for its PIN again")
 )
 
 const (
@@ -50,12 +53,16 @@ func (m *Modem) session(ctx context.Context, cfun bool) (served bool, err error)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &session{m: m, ctx: ctx, follow: make(chan func(context.Context), followUps)}
-	s.dialogue = at.New(port, at.Config{Unsolicited: codes, Handler: func(l []string) { s.unsolicited(l, cancel) }, Late: s.late})
-	// The port outlives ctx until the hand-over under way has its result.
+	// The port outlives ctx until the hand-over under way has its result. A
+	// module that started anew has forgotten it: nothing is worth waiting for.
 	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
+	rebooted := func() {
+		cancel(errRebooted)
+		closePort()
+	}
+	s.dialogue = at.New(port, at.Config{Unsolicited: codes, Handler: func(l []string) { s.unsolicited(l, rebooted) }})
 	var wg sync.WaitGroup
 	wg.Go(func() { cancel(fmt.Errorf("lost the device: %w", s.dialogue.Run(portCtx))) })
-	wg.Go(func() { s.followUp(portCtx) })
 	served, err = s.work(ctx, cfun)
 	cancel(nil)
 	closePort()
@@ -69,23 +76,41 @@ func (s *session) work(ctx context.Context, cfun bool) (served bool, err error) 
 		return false, cause(ctx, err)
 	}
 	for {
-		if err := s.awaitReady(ctx); err != nil {
+		s.up.Store(true)
+		if err := s.inStep(ctx, &served); err != nil {
 			return served, cause(ctx, err)
-		}
-		served = true
-		s.inService(ctx)
-		if ctx.Err() != nil {
-			return served, cause(ctx, ctx.Err())
-		}
-		if !s.m.Facts().Stalled {
-			continue
 		}
 		if err := s.resync(ctx); err != nil {
 			return false, cause(ctx, fmt.Errorf("stalled, and no answer to the resync: %w", err))
 		}
+		// It may have started anew, or stopped reporting because nothing was
+		// acknowledged (3GPP TS 27.005, 3.4.4).
+		if err := s.agree(ctx); err != nil {
+			return false, cause(ctx, err)
+		}
 		s.m.log.Info("modem is back in step")
 		s.m.learn(func(f *Facts) { f.Stalled = false })
 	}
+}
+
+// inStep gives out lines until the modem stalls. An error ends the session.
+func (s *session) inStep(ctx context.Context, served *bool) error {
+	followCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { s.followUp(followCtx) })
+	for !s.m.Facts().Stalled {
+		if err := s.awaitReady(ctx); err != nil {
+			return err
+		}
+		*served = true
+		s.inService(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // resyncFor is how long a module is called before its device is opened anew.
@@ -126,6 +151,7 @@ func (s *session) inService(ctx context.Context) {
 		case <-s.m.changed:
 		case <-look.C:
 			s.look(ctx)
+			s.sweepAgain()
 		case <-lineCtx.Done():
 			return
 		}
@@ -143,7 +169,8 @@ func (s *session) sendable() bool {
 const lookEvery = 30 * time.Second
 
 // awaitReady waits until the facts allow a line. The network says so by itself;
-// it is asked, too, for modules that forget to.
+// it is asked, too, for modules that forget to, and so is the SIM: without one
+// there is no network.
 func (s *session) awaitReady(ctx context.Context) error {
 	ask := time.NewTicker(searchEvery)
 	defer ask.Stop()
@@ -151,7 +178,7 @@ func (s *session) awaitReady(ctx context.Context) error {
 		select {
 		case <-s.m.changed:
 		case <-ask.C:
-			if err := s.readNetwork(ctx); err != nil {
+			if err := s.readAgain(ctx); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -159,6 +186,22 @@ func (s *session) awaitReady(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readAgain asks for what keeps the modem out of service. An error ends the
+// session: the dialogue is out of step, or the SIM needs a new start.
+func (s *session) readAgain(ctx context.Context) error {
+	card, err := s.readPIN(ctx)
+	if err != nil {
+		return err
+	}
+	if card != CardReady {
+		return errCardLost
+	}
+	if s.m.Facts().SMSC == "" {
+		s.readSMSC(ctx)
+	}
+	return s.readNetwork(ctx)
 }
 
 const searchEvery = 5 * time.Second

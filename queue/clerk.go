@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -58,6 +59,45 @@ func (a *alarm) wait(ctx context.Context, turn <-chan struct{}) bool {
 	}
 }
 
+// debts are transitions that the store has not taken from a line that is gone.
+type debts struct {
+	mu   sync.Mutex // guards list
+	list []func() error
+}
+
+func (d *debts) add(transition func() error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.list = append(d.list, transition)
+}
+
+func (d *debts) first() (transition func() error, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.list) == 0 {
+		return nil, false
+	}
+	return d.list[0], true
+}
+
+// pay has the store take them, oldest first, and reports whether there were any.
+// One caller at a time.
+func (d *debts) pay() (some bool, err error) {
+	for {
+		transition, ok := d.first()
+		if !ok {
+			return some, nil
+		}
+		if err := transition(); err != nil && !errors.Is(err, ErrLost) {
+			return some, err
+		}
+		some = true
+		d.mu.Lock()
+		d.list = d.list[1:]
+		d.mu.Unlock()
+	}
+}
+
 // clerkRetry is how long the clerk waits when the store fails.
 const clerkRetry = time.Second
 
@@ -79,11 +119,18 @@ func (q *Queue) clerk(ctx context.Context) {
 	}
 }
 
-// review empties what is overdue, and sets the alarm to what comes next.
+// review empties what is owed and overdue, and sets the alarm to what comes next.
 func (q *Queue) review(ctx context.Context) error {
 	for {
 		// Whatever comes in from here on moves the alarm again.
 		q.alarm.set(time.Time{})
+		paid, err := q.debts.pay()
+		if paid {
+			q.roster.wakeAll()
+		}
+		if err != nil {
+			return err
+		}
 		lanes, err := q.store.Overdue(ctx)
 		if err != nil {
 			return err

@@ -41,6 +41,7 @@ type Queue struct {
 
 	roster roster
 	alarm  alarm         // for the clerk
+	debts  debts         // that the clerk pays
 	turn   chan struct{} // unbuffered: somebody sees the clerk come round
 	news   chan struct{} // holds a token when there may be events to deliver
 }
@@ -113,7 +114,9 @@ func (q *Queue) Report(ctx context.Context, r sms.Report) error {
 	if err != nil {
 		return err
 	}
-	if !matched {
+	if matched {
+		q.stir() // the rest of its message may have waited for it
+	} else {
 		q.log.Info("status report kept, matches nothing yet", "modem", r.Modem, "sim", r.SIM)
 	}
 	poke(q.news)
@@ -142,7 +145,8 @@ func (q *Queue) Late(ctx context.Context, attempt int64, o sms.Outcome) error {
 // Cancel stops a message; see [Store.Cancel].
 func (q *Queue) Cancel(ctx context.Context, id sms.ID) error { return q.store.Cancel(ctx, id) }
 
-// stir makes everybody look again, after something that does not happen often.
+// stir makes everybody look again, after something that may have changed what
+// is to be sent, or by whom.
 func (q *Queue) stir() {
 	q.alarm.notLater(time.Now())
 	q.roster.wakeAll()
@@ -153,5 +157,15 @@ func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
+	}
+}
+
+// drain takes the token out of a channel of one, and reports whether one was there.
+func drain(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -50,20 +50,37 @@ func (r *roster) alone() bool {
 	return len(r.workers) == 1
 }
 
-// wake calls n lines to work that has come to a lane: free ones before busy
-// ones, the preferred tier before the next, and who has rested longest first
-// (rotation). Workers that are claiming right now may just have missed it, so
-// they are told to look once more.
+// wake calls n lines to work that has come to a lane.
 func (r *roster) wake(lane sms.Lane, n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.call(n, func(w *worker) (int, bool) { return r.rules.Rank(lane, w.by.SIM) })
+}
+
+// pass calls a free line to a message that w has given back. Others may have
+// asked w for it in vain, so they ask once more.
+func (r *roster) pass(m sms.Message, w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.call(1, func(o *worker) (int, bool) {
+		rank, ok := r.suits(m, o)
+		return rank, ok && o != w && (o.idle || !o.hungry)
+	})
+	r.askAll()
+}
+
+// call has n of the lines that fit look for work: free ones before busy ones,
+// the preferred tier before the next, and who has rested longest first
+// (rotation). Workers that are claiming right now may just have missed it, so
+// they are told to look once more.
+func (r *roster) call(n int, fits func(*worker) (rank int, ok bool)) {
 	type candidate struct {
 		*worker
 		rank int
 	}
 	var fit []candidate
 	for _, w := range r.workers {
-		rank, ok := r.rules.Rank(lane, w.by.SIM)
+		rank, ok := fits(w)
 		switch {
 		case !ok:
 		case w.hungry:
@@ -103,21 +120,45 @@ func (r *roster) idleFor(m sms.Message, w *worker) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.workers, func(o *worker) bool {
-		return o != w && o.hungry && o.idle && o.by.SIM != m.Avoid && r.serves(m.Lane, o)
+		_, ok := r.suits(m, o)
+		return ok && o != w && o.hungry && o.idle
 	})
 }
 
-func (r *roster) serves(lane sms.Lane, w *worker) bool {
-	_, ok := r.rules.Rank(lane, w.by.SIM)
-	return ok
+// suits reports whether a line could take a message, and how well: see
+// [sms.Rules.Rank].
+func (r *roster) suits(m sms.Message, w *worker) (rank int, ok bool) {
+	if w.by.SIM == m.Avoid && time.Now().Before(m.AvoidUntil) {
+		return 0, false
+	}
+	return r.rules.Rank(m.Lane, w.by.SIM)
 }
 
 // recall asks a worker that sits on a claim which w could carry to give it back.
 func (r *roster) recall(w *worker) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ask(w)
+}
+
+// recallAll is recall for every free line with nothing to do.
+func (r *roster) recallAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.askAll()
+}
+
+func (r *roster) askAll() {
+	for _, w := range r.workers {
+		if w.hungry && w.idle {
+			r.ask(w)
+		}
+	}
+}
+
+func (r *roster) ask(w *worker) {
 	for _, o := range r.workers {
-		if o != w && o.yielding && r.serves(o.held, w) {
+		if _, ok := r.suits(o.held, w); ok && o != w && o.yielding {
 			o.yielding = false
 			poke(o.yield)
 			return

@@ -24,7 +24,7 @@ type worker struct {
 	done  chan ending   // sender to settler
 
 	status
-	held sms.Lane // of the claim held while yielding; roster.mu guards it
+	held sms.Message // of the claim, while yielding; roster.mu guards it
 }
 
 // ending is the end of a claim.
@@ -87,11 +87,21 @@ func (w *worker) rest(ctx context.Context) {
 		return
 	default:
 	}
-	free := false
-	w.q.roster.update(func() { w.hungry, free = true, w.idle })
-	if free {
+	if w.hunger() {
 		w.q.roster.recall(w)
 	}
+	w.await(ctx)
+}
+
+// hunger lets the roster call the worker, and reports whether its line is free.
+// A line that gets free from now on calls it, too.
+func (w *worker) hunger() (free bool) {
+	w.q.roster.update(func() { w.hungry, free = true, w.idle })
+	return free
+}
+
+// await returns when there may be something to claim.
+func (w *worker) await(ctx context.Context) {
 	select {
 	case <-w.work:
 	case <-ctx.Done():
@@ -129,10 +139,10 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 	for {
 		select {
 		case w.ready <- c:
-			w.q.roster.update(func() { w.yielding = false })
+			w.keep()
 			return
 		case <-patience.C:
-			w.q.roster.update(func() { w.yielding, w.held = true, c.Message.Lane })
+			w.q.roster.update(func() { w.yielding, w.held = true, c.Message })
 			if w.q.roster.idleFor(c.Message, w) {
 				w.giveBack(ctx, c, "another line is free")
 				return
@@ -150,32 +160,38 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 	}
 }
 
+// keep ends the hold of a claim that went to its own line. Who asked for it at
+// that moment has to ask another.
+func (w *worker) keep() {
+	w.q.roster.update(func() { w.yielding = false })
+	if drain(w.yield) {
+		w.q.roster.recallAll()
+	}
+}
+
 // giveBack returns a claim that was not begun, and leaves the field to others
 // until its own line is free again or there is more.
 func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
-	w.q.roster.update(func() { w.yielding = false })
 	w.surrender(ctx, c, why)
-	select {
-	case <-w.yield:
-	default:
+	drain(w.work) // while its line is busy, what was there is for others
+	if w.hunger() {
+		poke(w.work) // its line has got free meanwhile
 	}
-	w.q.roster.update(func() { w.hungry = true })
-	w.q.roster.wake(c.Message.Lane, 1)
-	select {
-	case <-w.work:
-	case <-ctx.Done():
-	}
-	w.q.roster.update(func() { w.hungry = false })
+	w.await(ctx)
 }
 
-// surrender returns a claim that was not begun to the queue.
+// surrender returns a claim that was not begun to the queue, for others to take.
 func (w *worker) surrender(ctx context.Context, c Claim, why string) {
-	w.insist(ctx, "give back", func() error {
+	w.q.roster.update(func() { w.yielding = false })
+	w.record(ctx, "give back", func() error {
 		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
 	})
+	drain(w.yield)
+	w.q.alarm.notLater(time.Now()) // the clerk does not see the Review of a claim
+	w.q.roster.pass(c.Message, w)
 }
 
-// leave returns a claim because the line has ended. Serve wakes the others.
+// leave returns a claim because the line has ended.
 func (w *worker) leave(ctx context.Context, c Claim) {
 	w.surrender(ctx, c, w.by.Modem+" left service")
 }
@@ -230,6 +246,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			c, err = w.q.store.PartSent(context.WithoutCancel(ctx), sent, o)
 			return err
 		}) != nil {
+			w.end(ctx, ending{sent, o})
 			return
 		}
 		if ctx.Err() != nil {
@@ -273,26 +290,36 @@ func (w *worker) end(ctx context.Context, e ending) {
 		w.done <- e
 		return
 	}
-	w.record(ctx, e)
+	w.settled(ctx, e)
 	w.q.stir()
 }
 
 // settle records hand-overs that were accepted.
 func (w *worker) settle(ctx context.Context) {
 	for e := range w.done {
-		w.record(ctx, e)
+		w.settled(ctx, e)
+		w.q.alarm.notLater(e.claim.Message.Expires) // from then on it may be looked at again
 	}
 }
 
-func (w *worker) record(ctx context.Context, e ending) {
-	w.insist(ctx, "settle", func() error {
+func (w *worker) settled(ctx context.Context, e ending) {
+	w.record(ctx, "settle", func() error {
 		return w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
 	})
 }
 
+// record has the store take a transition. If the line ends before it does, the
+// clerk sees to it; if the process ends, the next start finds the attempt open.
+func (w *worker) record(ctx context.Context, what string, transition func() error) {
+	if err := w.insist(ctx, what, transition); err != nil && !errors.Is(err, ErrLost) {
+		w.q.debts.add(transition)
+		w.q.alarm.notLater(time.Now())
+	}
+}
+
 // insist repeats a transition until the store has it: what happened on the air
 // cannot be taken back. It gives up when the attempt is not ours any more, or
-// when ctx has ended; then the next start finds the attempt open.
+// when ctx has ended.
 func (w *worker) insist(ctx context.Context, what string, transition func() error) error {
 	for first := true; ; first = false {
 		err := transition()

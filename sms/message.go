@@ -100,7 +100,7 @@ type Message struct {
 	Tries      int     // refused hand-overs; moves that cost nothing do not count
 	Price      Credits // debited from the account
 	Why        string  // reason of the last step
-	Duplicate  bool    // sent again after an unknown outcome: the handset may show it twice
+	Duplicate  bool    // sent again although it may have left, or part of it had: the handset may show it twice
 
 	Parts   []Part
 	Created time.Time

@@ -204,22 +204,32 @@ func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) 
 	return lane, m.Due.Add(r.EscalateAfter), err == nil && lane != l
 }
 
-// nextReview is when a message that step s queues has to be looked at again.
+// nextReview is when a message that step s queues has to be looked at again: at
+// once, if it comes back after the time to go up a tier. For the SIM of its
+// first parts it waits from now on, however old its place in the queue is.
 func (r *Rules) nextReview(m Message, s Step, now time.Time) time.Time {
-	m.Due = s.Due
 	at := m.Expires
 	sooner := func(t time.Time, ok bool) {
-		if ok && t.After(now) && t.Before(at) {
+		if ok && t.Before(at) {
 			at = t
 		}
 	}
-	sooner(s.Due, true)
-	sooner(s.AvoidUntil, s.Avoid != "")
+	sooner(s.Due, s.Due.After(now))
+	sooner(s.AvoidUntil, s.Avoid != "" && s.AvoidUntil.After(now))
+	m.Due = s.Due
 	_, up, ok := r.escalation(m, s.Lane)
-	sooner(up, ok)
+	sooner(later(up, now), ok)
+	m.Due = later(s.Due, now)
 	_, over, ok := r.startOver(m, s.Lane)
 	sooner(over, ok)
 	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Review decides about a message whose Review has come.
@@ -251,7 +261,7 @@ func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
 		s.Lane, s.Why = lane, fmt.Sprintf("no SIM of %s took it in %s: now for %s", m.Lane, r.EscalateAfter, lane)
 	}
 	if lane, at, ok := r.startOver(m, m.Lane); ok && !now.Before(at) {
-		s.Lane, s.StartOver = lane, true
+		s.Lane, s.StartOver, s.Duplicate = lane, true, true
 		s.Why = fmt.Sprintf("%s did not take the rest in %s: all parts again for %s", m.Lane, r.EscalateAfter, lane)
 	}
 	s.Review = r.nextReview(m, *s, now)
@@ -329,8 +339,8 @@ func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.
 // another may take it first.
 func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Duration, why string) Step {
 	s := Step{State: Queued, Due: now.Add(wait), Lane: m.Lane, Why: why}
-	if wait == 0 && m.Due.Before(now) {
-		s.Due = m.Due // it keeps its place
+	if wait == 0 && (m.Due.Before(now) || m.State == Queued) {
+		s.Due = m.Due // it keeps its place, and its back-off
 	}
 	if p, ok := pinned(m); ok {
 		s.Lane = SIMLane(p)

@@ -66,6 +66,8 @@ func BenchmarkGap(b *testing.B) {
 				}
 				b.ReportMetric(float64(rss(b, g.Process.Pid))/(1<<20), "RSS-MiB")
 				g.stop(b)
+				cpu := g.ProcessState.UserTime() + g.ProcessState.SystemTime()
+				b.ReportMetric(cpu.Seconds()*1000/float64(n), "CPU-s/1000")
 			}
 			reportMillis(b, gaps, "gap")
 		})

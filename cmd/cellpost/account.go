@@ -263,6 +263,9 @@ type accountRemoveVerb struct {
 }
 
 func (v accountRemoveVerb) Run(ctx context.Context) error {
+	if v.Name == operator {
+		return errors.New("the account operator is the gateway's own: it stays")
+	}
 	return v.withStore(func(store *sqlite.Store) error { return store.RemoveAccount(ctx, v.Name) })
 }
 

@@ -166,7 +166,11 @@ func tomlError(file string, err error) error {
 	}
 	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := e.Position()
-		return &configError{file, line, strings.TrimPrefix(e.Error(), "toml: ")}
+		text := strings.TrimPrefix(e.Error(), "toml: ")
+		if what, _, ok := strings.Cut(text, " into struct field "); ok { // which is a name in this program
+			text = fmt.Sprintf("%s: %s here (see the README for what it takes)", strings.Join(e.Key(), "."), what)
+		}
+		return &configError{file, line, text}
 	}
 	return &configError{file, 0, err.Error()}
 }

@@ -68,7 +68,9 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		Send: d.send,
 	}
 	srv := &http.Server{Handler: api.Handler(), ReadTimeout: controlTime, WriteTimeout: controlTime}
+	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTime)
 		defer cancel()
 		srv.Shutdown(grace)
@@ -77,6 +79,7 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("control socket: %w", err)
 	}
+	<-done // the requests under way have their answers
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"text/template"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
@@ -43,6 +44,12 @@ const (
 func (v demoVerb) Run(ctx context.Context, s streams) error {
 	if v.Modems < 1 || v.Modems > 32 {
 		return errors.New("--modems: 1 to 32")
+	}
+	if !isAddress(v.SMTP) {
+		return errors.New("--smtp: write host:port, like 127.0.0.1:2525")
+	}
+	if v.Smarthost != "" && !isAddress(v.Smarthost) {
+		return errors.New("--smarthost: write host:port, like 127.0.0.1:25")
 	}
 	dir, remove, err := v.directory()
 	if err != nil {
@@ -171,7 +178,11 @@ func welcome(file, smtp string, modems int) string {
 	if err != nil {
 		self = "cellpost"
 	}
+	self, file = shellWord(self), shellWord(file)
 	host, port, _ := net.SplitHostPort(smtp)
+	if host == "" {
+		host = "localhost"
+	}
 	return fmt.Sprintf(`Cellpost demo: %[1]d simulated modems, mail door at %[2]s. Ctrl-C ends it.
 
 Send a mail from another terminal:
@@ -197,6 +208,17 @@ What became of it, and how the modems are:
 %[8]s modem list --config %[9]s
 
 `, modems, smtp, host, port, demoUser, demoPassword, demoAPIID, self, file)
+}
+
+// shellWord writes s so that a shell takes it for one word.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._-+", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // display prints what arrives, one thing at a time.
@@ -230,7 +252,7 @@ func box(head, text, foot string) string {
 	}
 	edge("┌", head, "┐")
 	for line := range strings.Lines(text) {
-		for rest := []rune(strings.TrimRight(line, "\r\n")); ; {
+		for rest := []rune(strings.Map(visible, strings.TrimRight(line, "\r\n"))); ; {
 			n := min(len(rest), boxWidth)
 			fmt.Fprintf(&b, "│ %s%s │\n", string(rest[:n]), strings.Repeat(" ", boxWidth-n))
 			if rest = rest[n:]; len(rest) == 0 {
@@ -240,6 +262,14 @@ func box(head, text, foot string) string {
 	}
 	edge("└", foot, "┘")
 	return b.String()
+}
+
+// visible keeps what a text may hold from moving the cursor.
+func visible(r rune) rune {
+	if unicode.IsControl(r) {
+		return '·'
+	}
+	return r
 }
 
 // sink takes the mails that answer the customers, and shows them. With a

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 
 	"cellpost/ingress/httpd"
@@ -73,12 +74,16 @@ func (v modemShowVerb) Run(ctx context.Context, s streams) error {
 func printModem(out io.Writer, m httpd.Modem) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
-		if value != "" {
+		if value = strings.TrimSpace(value); value != "" {
 			fmt.Fprintf(w, "%s\t%s\n", name, value)
 		}
 	}
 	row("name", m.Name)
-	row("state", m.State+" since "+m.Since.Local().Format(clock))
+	since := ""
+	if !m.Since.IsZero() {
+		since = " since " + m.Since.Local().Format(clock)
+	}
+	row("state", m.State+since)
 	row("problem", m.Problem)
 	row("next step", m.NextStep)
 	row("device", m.Device)

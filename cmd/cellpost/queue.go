@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -31,13 +32,16 @@ const clock = "2006-01-02 15:04:05.000 MST"
 
 type queueListVerb struct {
 	configFlag
-	Limit   int    `help:"How many." default:"50"`
+	Limit   int    `help:"How many, 1 to 10000." default:"50"`
 	State   string `help:"Only these." enum:",queued,scheduled,held,sending,sent,delivered,unknown,failed,expired,cancelled" default:""`
 	Account string `help:"Only of this account."`
 	JSON    bool   `help:"Print one JSON object a line."`
 }
 
 func (v queueListVerb) Run(ctx context.Context, s streams) error {
+	if v.Limit < 1 || v.Limit > httpd.LimitMost {
+		return fmt.Errorf("--limit: 1 to %d", httpd.LimitMost)
+	}
 	c, err := loadConfig(v.Config)
 	if err != nil {
 		return err
@@ -199,7 +203,7 @@ func (v inboxVerb) Run(ctx context.Context, s streams) error {
 		return printLines(s.out, in)
 	}
 	for _, m := range in {
-		fmt.Fprintf(s.out, "%s from %s by %s: %q\n", m.Received.Local().Format(clock), m.From, m.SIM, m.Text)
+		fmt.Fprintf(s.out, "%s from %s by %s: %q\n", m.Received.Local().Format(clock), strings.Map(visible, m.From), m.SIM, m.Text)
 	}
 	return nil
 }

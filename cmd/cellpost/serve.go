@@ -93,7 +93,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 	d.gate = &ingress.Gate{
 		Queue: d.queue, Accounts: d.store.Account, Rules: rules,
-		CountryPrefix: d.config.CountryPrefix, Senders: d.senders(), Log: d.log,
+		CountryPrefix: d.config.CountryPrefix, Sender: d.sender, Log: d.log,
 	}
 	open, err := d.openDoors()
 	if err != nil {
@@ -185,15 +185,14 @@ func (d *daemon) logConfig() {
 	}
 }
 
-// senders maps the numbers of the SIMs to their names.
-func (d *daemon) senders() map[string]string {
-	s := map[string]string{}
-	for _, m := range d.config.Modem {
-		if m.MSISDN != "" {
-			s[m.MSISDN] = m.SIM
+// sender finds the SIM with a number, as configured or as the SIM tells.
+func (d *daemon) sender(msisdn string) (sim string, ok bool) {
+	for _, m := range d.modems {
+		if f := m.Facts(); f.MSISDN == msisdn {
+			return f.SIM, true
 		}
 	}
-	return s
+	return "", false
 }
 
 // runModems makes the modems; what it returns keeps them in service.
@@ -234,7 +233,7 @@ func (d *daemon) openDoors() (serve []func(context.Context) error, err error) {
 		}
 		l, err := net.Listen("tcp", c.Listen)
 		if err != nil {
-			return nil, fmt.Errorf("smtp door: %w", err)
+			return nil, fmt.Errorf("smtp door: %w (correct listen for it, or stop who has that port)", err)
 		}
 		d.log.Info("listening", "door", "smtp", "address", l.Addr().String())
 		listeners = append(listeners, l)

@@ -101,11 +101,10 @@ func (s *Script) parameters(v values) error {
 	p.Escalate = number("escalate", 0, ingress.EscalateMax)
 	p.Validity = time.Duration(number("validity", 1, int(ingress.ValidityMax/time.Minute))) * time.Minute
 	p.Unicode = number("unicode", 0, 1) == 1
-	// A status report is asked for unless the script says no: it is the best
-	// evidence about a hand-over whose outcome stays unknown, and must be asked
-	// for before. Callbacks go to an address that is set for the account; there
-	// is none to set, so nobody is called, but the history has the news.
-	ack := v.last("deliv_ack") == "" || number("deliv_ack", 0, 1) == 1
+	// Accounts may ask for a report of every message; here is what the script
+	// asks for. Callbacks go to an address that is set for the account; there
+	// is none to set yet.
+	ack := number("deliv_ack", 0, 1) == 1
 	p.Report = number("callback", 0, 7) != 0 || ack
 	if err != nil {
 		return err

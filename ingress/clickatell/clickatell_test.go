@@ -22,7 +22,6 @@ const head = "user:u\npassword:p\napi_id:1\nto:1\n"
 
 func TestParse(t *testing.T) {
 	who := ingress.Credentials{User: "u", Password: "p", APIID: "1"}
-	asked := ingress.Params{Report: true}
 	tests := []struct {
 		name string
 		body string
@@ -30,26 +29,26 @@ func TestParse(t *testing.T) {
 	}{
 		{"seed", seed, Script{
 			Credentials: ingress.Credentials{User: "xxxxx", Password: "xxxxx", APIID: "xxxxx"},
-			To:          []string{"448311234567"}, Reply: []string{"youremail@yourdomain.com"}, Text: "Meet me at home", Params: asked,
+			To:          []string{"448311234567"}, Reply: []string{"youremail@yourdomain.com"}, Text: "Meet me at home",
 		}},
-		{"keys in any case, blanks around the colon", "User : u\n\tPASSWORD:\tp \n Api_ID:1\nTo:1\nText: x", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: asked}},
-		{"first colon", head + "text:see http://a/b: c", Script{Credentials: who, To: []string{"1"}, Text: "see http://a/b: c", Params: asked}},
+		{"keys in any case, blanks around the colon", "User : u\n\tPASSWORD:\tp \n Api_ID:1\nTo:1\nText: x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"first colon", head + "text:see http://a/b: c", Script{Credentials: who, To: []string{"1"}, Text: "see http://a/b: c"}},
 		{"password with a colon", "user:u\npassword:a:b\napi_id:1\nto:1\ntext:x", Script{
-			Credentials: ingress.Credentials{User: "u", Password: "a:b", APIID: "1"}, To: []string{"1"}, Text: "x", Params: asked,
+			Credentials: ingress.Credentials{User: "u", Password: "a:b", APIID: "1"}, To: []string{"1"}, Text: "x",
 		}},
-		{"byte order mark", "\ufeff" + head + "text:x", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: asked}},
-		{"text before, many numbers", "text:x\nuser:u\npassword:p\napi_id:1\nto:1\nto:2, 3,,4 \n\nto:\n", Script{Credentials: who, To: []string{"1", "2", "3", "4"}, Text: "x", Params: asked}},
-		{"text loses one blank, and none at its end", head + "text:  two \ntext:\ttab", Script{Credentials: who, To: []string{"1"}, Text: " two \r\ntab", Params: asked}},
-		{"empty line in the text", head + "text:a\ntext:\ntext:b", Script{Credentials: who, To: []string{"1"}, Text: "a\r\n\r\nb", Params: asked}},
-		{"CR", strings.ReplaceAll(head, "\n", "\r") + "text:a\rtext:b\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb", Params: asked}},
-		{"LF CR", strings.ReplaceAll(head, "\n", "\n\r") + "text:a\n\rtext:b\n\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb", Params: asked}},
-		{"the last wins", "user:a\nuser:u\n" + head + "concat:2\nconcat:3\ntext:x", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{Concat: 3, Report: true}}},
-		{"empty is not given", head + "from:\nconcat:\nmsg_type:\ntext:x", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: asked}},
+		{"byte order mark", "\ufeff" + head + "text:x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
+		{"text before, many numbers", "text:x\nuser:u\npassword:p\napi_id:1\nto:1\nto:2, 3,,4 \n\nto:\n", Script{Credentials: who, To: []string{"1", "2", "3", "4"}, Text: "x"}},
+		{"text loses one blank, and none at its end", head + "text:  two \ntext:\ttab", Script{Credentials: who, To: []string{"1"}, Text: " two \r\ntab"}},
+		{"empty line in the text", head + "text:a\ntext:\ntext:b", Script{Credentials: who, To: []string{"1"}, Text: "a\r\n\r\nb"}},
+		{"CR", strings.ReplaceAll(head, "\n", "\r") + "text:a\rtext:b\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb"}},
+		{"LF CR", strings.ReplaceAll(head, "\n", "\n\r") + "text:a\n\rtext:b\n\r", Script{Credentials: who, To: []string{"1"}, Text: "a\r\nb"}},
+		{"the last wins", "user:a\nuser:u\n" + head + "concat:2\nconcat:3\ntext:x", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{Concat: 3}}},
+		{"empty is not given", head + "from:\nconcat:\nmsg_type:\ntext:x", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
 		{"ignored lines", head + "text:a line that was\nwrapped here: see\n\n-- \nRegards", Script{
-			Credentials: who, To: []string{"1"}, Text: "a line that was", Ignored: 3, Quoted: []string{"wrapped here: see", "--", "Regards"}, Params: asked,
+			Credentials: who, To: []string{"1"}, Text: "a line that was", Ignored: 3, Quoted: []string{"wrapped here: see", "--", "Regards"},
 		}},
 		{"replies", head + "reply:a@b.c, Anna <d@e.f>;g@h.i\nreply:j@k.l\ntext:x", Script{
-			Credentials: who, To: []string{"1"}, Text: "x", Reply: []string{"a@b.c", "d@e.f", "g@h.i", "j@k.l"}, Params: asked,
+			Credentials: who, To: []string{"1"}, Text: "x", Reply: []string{"a@b.c", "d@e.f", "g@h.i", "j@k.l"},
 		}},
 		{"parameters", head + "text:x\nfrom:447700900001\nclimsgid:abc123\nconcat:3\nqueue:1\nescalate:1\ndeliv_ack:1\ndeliv_time:90\nvalidity:60\nmsg_type:SMS_FLASH", Script{
 			Credentials: who, To: []string{"1"}, Text: "x",
@@ -58,10 +57,10 @@ func TestParse(t *testing.T) {
 				Delay: 90 * time.Minute, Validity: time.Hour, Flash: true,
 			},
 		}},
-		{"defaults, said", head + "text:x\nmsg_type:SMS_TEXT\nunicode:0\nmo:0\nbinary:0\nreq_feat:48\ncallback:0\ndata:", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: asked}},
+		{"defaults, said", head + "text:x\nmsg_type:SMS_TEXT\nunicode:0\nmo:0\nbinary:0\nreq_feat:48\ncallback:0\ndata:", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
 		{"no report", head + "text:x\ndeliv_ack:0", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
 		{"callback asks for news", head + "text:x\ndeliv_ack:0\ncallback:3", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{Report: true}}},
-		{"unicode", head + "unicode:1\ntext:03A9 03a8\ntext:D83DDE00", Script{Credentials: who, To: []string{"1"}, Text: "ΩΨ\r\n😀", Params: ingress.Params{Unicode: true, Report: true}}},
+		{"unicode", head + "unicode:1\ntext:03A9 03a8\ntext:D83DDE00", Script{Credentials: who, To: []string{"1"}, Text: "ΩΨ\r\n😀", Params: ingress.Params{Unicode: true}}},
 	}
 	for _, tt := range tests {
 		got, err := Parse(tt.body)

@@ -220,10 +220,11 @@ func (a *API) modem(w http.ResponseWriter, r *http.Request) {
 	a.problem(w, http.StatusNotFound, "no modem of this name: see cellpost modem list")
 }
 
-// Most and default number of rows of a listing.
+// LimitMost is how many rows a listing may have; limitDefault is how many it has
+// when the request does not say.
 const (
+	LimitMost    = 10_000
 	limitDefault = 50
-	limitMost    = 10_000
 )
 
 func (a *API) limit(w http.ResponseWriter, r *http.Request) (int, bool) {
@@ -232,8 +233,8 @@ func (a *API) limit(w http.ResponseWriter, r *http.Request) (int, bool) {
 		return limitDefault, true
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > limitMost {
-		a.problem(w, http.StatusBadRequest, "limit: a number from 1 to "+strconv.Itoa(limitMost))
+	if err != nil || n < 1 || n > LimitMost {
+		a.problem(w, http.StatusBadRequest, "limit: a number from 1 to "+strconv.Itoa(LimitMost))
 		return 0, false
 	}
 	return n, true

@@ -55,12 +55,14 @@ func View(m sms.Message, timeline []sms.Entry) Message {
 		ID: m.ID.String(), To: string(m.To), Account: m.Account, State: m.State, Status: clickatell.Status(m),
 		Duplicate: m.Duplicate, Created: m.Created, Text: m.Text, Queue: m.Priority, Why: m.Why,
 	}
-	for _, p := range m.Parts {
-		v.Parts = append(v.Parts, viewPart(p, timeline != nil))
+	v.Parts = make([]Part, len(m.Parts))
+	for i, p := range m.Parts {
+		v.Parts[i] = viewPart(p, timeline != nil)
 	}
-	if timeline != nil {
-		v.Timeline = make([]Entry, len(timeline))
+	if timeline == nil {
+		return v
 	}
+	v.Timeline = make([]Entry, len(timeline))
 	for i, e := range timeline {
 		v.Timeline[i] = Entry(e)
 	}
@@ -69,9 +71,10 @@ func View(m sms.Message, timeline []sms.Entry) Message {
 
 func viewPart(p sms.Part, history bool) Part {
 	v := Part{N: p.N, State: p.State}
-	if history {
-		v.Attempts = make([]Attempt, len(p.Attempts))
+	if !history {
+		return v
 	}
+	v.Attempts = make([]Attempt, len(p.Attempts))
 	for i, a := range p.Attempts {
 		v.Attempts[i] = viewAttempt(a)
 	}

@@ -68,8 +68,8 @@ func testGate(t *testing.T) (*ingress.Gate, *stored) {
 			}
 			return sms.Account{Name: "anna", PasswordHash: string(hash), APIID: 7, Unlimited: true}, nil
 		},
-		Rules:   &sms.Rules{Resend: true},
-		Senders: map[string]string{"447700900001": "a"},
+		Rules:  &sms.Rules{Resend: true},
+		Sender: func(n string) (string, bool) { return "a", n == "447700900001" },
 	}, s
 }
 

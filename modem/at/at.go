@@ -87,6 +87,11 @@ type Code struct {
 type Timeouts struct {
 	Prompt time.Duration // from the command to the prompt: [DefaultPrompt]
 	Result time.Duration // from the data to the final result: [DefaultResult]
+
+	// Late, when set, takes the place of [Config].Late for this hand-over: its
+	// late result is never taken for that of another. It is called only when
+	// the data was written.
+	Late func(lines []string)
 }
 
 // Result is what came of a hand-over.

@@ -35,6 +35,7 @@ type exchange struct {
 	data     string
 	promptIn time.Duration
 	resultIn time.Duration
+	late     func(lines []string) // of a hand-over; may be nil
 
 	phase   phase
 	timer   *time.Timer
@@ -51,6 +52,7 @@ func newHandOver(cmd, data string, t Timeouts) *exchange {
 		data:     data,
 		promptIn: cmp.Or(t.Prompt, DefaultPrompt),
 		resultIn: cmp.Or(t.Result, DefaultResult),
+		late:     t.Late,
 	}
 }
 

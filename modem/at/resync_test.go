@@ -224,3 +224,32 @@ func TestHungThoughItTalks(t *testing.T) {
 		s.settle()
 	})
 }
+
+// The late result of a hand-over goes to whom that named, and to nobody when
+// the data never left.
+func TestLateOfHandOver(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		script []string
+		line   string
+		late   [][]string
+	}{
+		{"after the data", []string{"> AT" + submit + "\r", "< \r\n> ", "> " + data + "\x1a"}, "+CMGS: 17\r\n\r\nOK", [][]string{{"+CMGS: 17", "OK"}}},
+		{"without a prompt", []string{"> AT" + submit + "\r", "> \x1b"}, "+CMS ERROR: 500", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, s := dial(t, Config{})
+				s.play(tt.script...)
+				var late [][]string
+				r := d.Submit(t.Context(), submit, data, Timeouts{Late: func(lines []string) { s.note(&late, lines) }})
+				check(t, "error", r.Err, ErrTimeout)
+				s.settle()
+				s.play("< \r\n" + tt.line + "\r\n")
+				s.settle()
+				check(t, "late", late, tt.late)
+				check(t, "late to others", s.late, [][]string(nil))
+			})
+		})
+	}
+}

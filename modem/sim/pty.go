@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -44,7 +45,10 @@ func (m *Modem) serveSlave(ctx context.Context, link string) error {
 	if err := symlink(t.slave.Name(), link); err != nil {
 		return err
 	}
-	port := linked{t, link}
+	var port io.ReadWriteCloser = linked{t, link}
+	if m.o.Wrap != nil {
+		port = m.o.Wrap(port)
+	}
 	defer port.Close()
 	children.Go(t.releaseWhenClosed)
 	if m.o.Linked != nil {

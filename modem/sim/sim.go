@@ -72,6 +72,10 @@ type Options struct {
 
 	Linked func(link string)  // called by [Modem.ServePTY] each time the link stands
 	Heard  func(at time.Time) // called with the time of the first octet of each AT+CMGS, and must not call the modem; may be nil
+
+	// Wrap, when set, stands between the modem and each port of [Modem.ServePTY],
+	// to watch or to change what passes: a module with answers of its own.
+	Wrap func(port io.ReadWriteCloser) io.ReadWriteCloser
 }
 
 const (

@@ -177,6 +177,34 @@ var reportTests = []test{
 		e.claimID("b", other)
 		e.nothing("b")
 	}},
+	{name: "could be about either of two unknown outcomes", run: func(e *env) {
+		first := e.doubt("a")
+		time.Sleep(time.Second)
+		second := e.doubt("a")
+		e.report("a", 17, string(number), received, false)
+		e.want(first.Message.ID, sms.Unknown, sms.Unknown)
+		e.want(second.Message.ID, sms.Unknown, sms.Unknown)
+		e.ok(e.store.Late(e.ctx, second.Attempt, accepted(17))) // the report was kept
+		e.want(first.Message.ID, sms.Unknown, sms.Unknown)
+		e.want(second.Message.ID, sms.Delivered, sms.Delivered)
+		time.Sleep(time.Second)
+		e.report("a", 18, string(number), received, true) // one is left
+		e.want(first.Message.ID, sms.Delivered, sms.Delivered)
+	}},
+	{name: "of what one end of a process left open, the oldest went first", run: func(e *env) {
+		older, younger := e.add(1), e.add(1)
+		e.claimID("a", older)
+		time.Sleep(time.Second)
+		e.claimID("a", younger)
+		_, err := e.store.Abandon(e.ctx)
+		e.ok(err)
+		e.report("a", 17, string(number), received, true)
+		e.want(older, sms.Delivered, sms.Delivered)
+		e.want(younger, sms.Unknown, sms.Unknown)
+		time.Sleep(time.Second)
+		e.report("a", 18, string(number), received, true)
+		e.want(younger, sms.Delivered, sms.Delivered)
+	}},
 	{name: "tells the truth about a cancelled message", run: func(e *env) {
 		id := e.add(1)
 		e.settle(e.claim("a"), ambiguous)

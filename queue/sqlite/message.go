@@ -15,6 +15,7 @@ import (
 // record is a message as a transaction works on it.
 type record struct {
 	seq   int64
+	notes int // lines of its timeline; save writes it
 	msg   sms.Message
 	saved []sms.Part // as they are in the database
 }
@@ -33,7 +34,7 @@ func (r *record) next() int {
 
 const messageColumns = `seq, id, submission, account, source, recipient, sender, client_id, only_sim, text,
 	priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-	tries, price, why, duplicate, created, updated`
+	tries, price, why, duplicate, created, updated, notes`
 
 func scanMessage(s scanner) (*record, error) {
 	var r record
@@ -41,7 +42,7 @@ func scanMessage(s scanner) (*record, error) {
 	return &r, s.Scan(&r.seq, ident{&m.ID}, ident{&m.Submission}, &m.Account, &m.Source, &m.To, &m.From, &m.ClientID,
 		&m.OnlySIM, &m.Text, &m.Priority, &m.Escalate, &m.Resend, &m.Report, &m.State, moment{&m.Due},
 		moment{&m.Review}, moment{&m.Expires}, &m.Lane, &m.Avoid, moment{&m.AvoidUntil}, &m.Tries, &m.Price,
-		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated})
+		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes)
 }
 
 const partColumns = `n, tpdu, state, sim, mr`
@@ -80,9 +81,9 @@ func (t *tx) save(r *record) error {
 	m := &r.msg
 	m.Updated = t.now
 	_, err := t.exec(`UPDATE message SET state = ?, due = ?, review = ?, lane = ?, avoid = ?, avoid_until = ?,
-		tries = ?, why = ?, duplicate = ?, updated = ? WHERE seq = ?`,
+		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ? WHERE seq = ?`,
 		m.State, millis(m.Due), millis(m.Review), m.Lane, m.Avoid, millis(m.AvoidUntil),
-		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.seq)
+		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, r.seq)
 	if err != nil {
 		return err
 	}
@@ -105,11 +106,12 @@ func (t *tx) savePart(r *record, i int, p sms.Part) error {
 	return err
 }
 
-// note adds a line to the timeline. Neither numbers nor texts belong there.
-func (t *tx) note(seq int64, event, detail string) error {
-	_, err := t.exec(`INSERT INTO timeline (message, n, at, event, detail)
-		SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4 FROM timeline WHERE message = ?1`,
-		seq, millis(t.now), event, detail)
+// note adds a line to the timeline; the record has to be saved after it. Neither
+// numbers nor texts belong there.
+func (t *tx) note(r *record, event, detail string) error {
+	r.notes++
+	_, err := t.exec(`INSERT INTO timeline (message, n, at, event, detail) VALUES (?, ?, ?, ?, ?)`,
+		r.seq, r.notes, millis(t.now), event, detail)
 	return err
 }
 
@@ -135,10 +137,10 @@ func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
 
 // keep saves a message with a line for its timeline.
 func (t *tx) keep(r *record, event, detail string) error {
-	if err := t.save(r); err != nil {
+	if err := t.note(r, event, detail); err != nil {
 		return err
 	}
-	return t.note(r.seq, event, detail)
+	return t.save(r)
 }
 
 // refund gives the price back. The account may be gone by now.

@@ -92,8 +92,13 @@ const partsQuery = `SELECT ` + partColumns + ` FROM part WHERE message = ? ORDER
 func listQuery(f queue.Filter) (string, []any) {
 	var where []string
 	var args []any
-	if f.State != "" {
+	switch f.State {
+	case "":
+	case sms.Queued, sms.Sending, sms.Sent, sms.Delivered:
 		where, args = append(where, "state = ?"), append(args, f.State)
+	default: // in words that the index of these states knows
+		where = append(where, "state = ? AND state NOT IN ('queued', 'sending', 'sent', 'delivered')")
+		args = append(args, f.State)
 	}
 	if f.Account != "" {
 		where, args = append(where, "account = ?"), append(args, f.Account)

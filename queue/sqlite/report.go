@@ -141,7 +141,7 @@ func (t *tx) count(id int64, a attempt, r *record, report pdu.StatusReport, foun
 		return err
 	}
 	detail := fmt.Sprintf("%s: reference %d: %s%s", r.hop(a), report.Reference, report.Status, found)
-	if err := t.note(r.seq, "report", detail); err != nil {
+	if err := t.note(r, "report", detail); err != nil {
 		return err
 	}
 	p := r.part(a.part)

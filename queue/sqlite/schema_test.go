@@ -110,7 +110,7 @@ func TestSchemaRefuses(t *testing.T) {
 func TestPlans(t *testing.T) {
 	s := openTest(t, &sms.Rules{})
 	byAccount, _ := listQuery(queue.Filter{Account: "a"})
-	byState, _ := listQuery(queue.Filter{State: sms.Sent})
+	byState, _ := listQuery(queue.Filter{State: sms.Failed})
 	for _, c := range []struct{ query, index string }{
 		{claimQuery(2), "COVERING INDEX message_claim (lane=? AND priority=? AND due<?)"},
 		{overdueQuery, "INDEX message_review (review>? AND review<?)"},

@@ -52,7 +52,7 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 		if !taken(*r.part(a.part)) || next < 0 {
 			return queue.Claim{}, fmt.Errorf("%s ended %q: settle the claim", r.hop(a), o.Kind)
 		}
-		if err := t.note(r.seq, "part sent", r.hop(a)+": "+words(o)); err != nil {
+		if err := t.note(r, "part sent", r.hop(a)+": "+words(o)); err != nil {
 			return queue.Claim{}, err
 		}
 		if err := t.matchKept(a, r, o); err != nil {
@@ -137,7 +137,7 @@ func (t *tx) late(a attempt, r *record, o sms.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := t.note(r.seq, "late result", r.hop(a)+": "+words(o)+certain); err != nil {
+	if err := t.note(r, "late result", r.hop(a)+": "+words(o)+certain); err != nil {
 		return err
 	}
 	if err := t.lateStep(a, r, o); err != nil {

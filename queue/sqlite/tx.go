@@ -3,10 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"cellpost/queue"
 	"cellpost/sms"
 )
 
@@ -107,13 +109,27 @@ func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) 
 
 // commit carries out a batch in one transaction. The outcome of each request
 // is left in its err; an error of commit means that none of them was done.
+//
+// Requests mostly succeed, so they run without guard first. When one fails all
+// is taken back, and done again with a savepoint around each.
 func (t *tx) commit(batch []*request) error {
+	err := t.transact(batch, t.bare)
+	if errors.Is(err, errUndo) {
+		err = t.transact(batch, t.guarded)
+	}
+	return err
+}
+
+// errUndo says that a request failed half way, without a savepoint to go back to.
+var errUndo = errors.New("undo the transaction")
+
+func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
 	for _, r := range batch {
-		if err := t.try(r); err != nil {
-			t.exec("ROLLBACK") // SQLite has mostly done it
+		if err := carryOut(r); err != nil {
+			t.exec("ROLLBACK") // SQLite may have done it
 			return err
 		}
 	}
@@ -124,23 +140,38 @@ func (t *tx) commit(batch []*request) error {
 	return nil
 }
 
-// try carries out one request, or nothing of it. It returns an error when the
-// transaction is lost: a full disk makes SQLite roll all of it back.
-func (t *tx) try(r *request) error {
-	if r.err = r.ctx.Err(); r.err != nil {
-		return nil
+// bare carries out one request; [errUndo] if it failed. That there is
+// nothing to do is found out before anything is written.
+func (t *tx) bare(r *request) error {
+	if t.work(r) && r.err != nil && !errors.Is(r.err, queue.ErrNothing) {
+		return errUndo
 	}
+	return nil
+}
+
+// guarded carries out one request, or nothing of it. It returns an error when
+// the transaction is lost: a full disk makes SQLite roll all of it back.
+func (t *tx) guarded(r *request) error {
 	if _, err := t.exec("SAVEPOINT request"); err != nil {
 		return err
 	}
-	t.now = time.UnixMilli(time.Now().UnixMilli()).UTC()
-	if r.err = r.work(t); r.err != nil {
+	if t.work(r); r.err != nil {
 		if _, err := t.exec("ROLLBACK TO request"); err != nil {
 			return r.err
 		}
 	}
 	_, err := t.exec("RELEASE request")
 	return err
+}
+
+// work runs a request, unless its context has ended before; it says which.
+func (t *tx) work(r *request) (ran bool) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return false
+	}
+	t.now = time.UnixMilli(time.Now().UnixMilli()).UTC()
+	r.err = r.work(t)
+	return true
 }
 
 // scanner is a row, or rows, to be read.

@@ -43,7 +43,8 @@ CREATE TABLE message (
     why         TEXT NOT NULL,
     duplicate   INTEGER NOT NULL CHECK (duplicate IN (0, 1)),
     created     INTEGER NOT NULL,
-    updated     INTEGER NOT NULL
+    updated     INTEGER NOT NULL,
+    notes       INTEGER NOT NULL -- lines of the timeline
 ) STRICT;
 
 -- What a claim decides by is all in the index, so that passing over a row
@@ -53,7 +54,9 @@ CREATE INDEX message_claim ON message (lane, priority, due, seq, avoid, avoid_un
 CREATE INDEX message_review ON message (review)
     WHERE review IS NOT NULL AND state <> 'sending';
 CREATE INDEX message_by_recipient ON message (recipient, seq);
-CREATE INDEX message_by_state ON message (state, seq);
+-- The states that most messages pass through are found newest first without it.
+CREATE INDEX message_by_state ON message (state, seq)
+    WHERE state NOT IN ('queued', 'sending', 'sent', 'delivered');
 CREATE INDEX message_by_account ON message (account, seq);
 
 CREATE TABLE part (
