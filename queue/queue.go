@@ -117,7 +117,7 @@ func (q *Queue) Report(ctx context.Context, r sms.Report) error {
 	if matched {
 		q.stir() // the rest of its message may have waited for it
 	} else {
-		q.log.Info("status report kept, matches nothing yet", "modem", r.Modem, "sim", r.SIM)
+		q.log.Debug("status report kept, matches nothing yet", "modem", r.Modem, "sim", r.SIM)
 	}
 	poke(q.news)
 	return nil

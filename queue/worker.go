@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cellpost/pdu"
@@ -21,7 +22,9 @@ type worker struct {
 	work  chan struct{} // holds a token when there may be something to claim
 	yield chan struct{} // holds a token when the claim held is wanted elsewhere
 	ready chan Claim    // fetcher to sender, unbuffered: the claim is held, not begun
+	next  chan Claim    // holds one claim more, of a fast line; it is older than the one held
 	done  chan ending   // sender to settler
+	pace  atomic.Int64  // nanoseconds that the last hand-over took; 0: none yet
 
 	status
 	held sms.Message // of the claim, while yielding; roster.mu guards it
@@ -41,6 +44,7 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 		work:  make(chan struct{}, 1),
 		yield: make(chan struct{}, 1),
 		ready: make(chan Claim),
+		next:  make(chan Claim, 1),
 		done:  make(chan ending, 1),
 	}
 	q.roster.add(w)
@@ -51,6 +55,7 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 	close(w.done)
 	q.roster.remove(w)
 	wg.Wait()
+	w.retract(ctx, w.by.Modem+" left service")
 	q.roster.wakeAll() // what this line was preferred for is for others now
 	return nil
 }
@@ -124,11 +129,25 @@ const (
 	holdMost = 10 * time.Second
 )
 
+// fastLine is the time of a hand-over below which one claim ahead is not enough:
+// the disk would be what the line waits for. No radio is that fast.
+const fastLine = 20 * time.Millisecond
+
+// slot is where the sender gets the next claim from. The order of claims is kept:
+// only the fetcher puts something into next.
+func (w *worker) slot() chan<- Claim {
+	if pace := w.pace.Load(); pace > 0 && pace < int64(fastLine) || len(w.next) > 0 {
+		return w.next
+	}
+	return w.ready
+}
+
 // hold offers a claim to the sender. While the sender is busy the claim can be
 // given back, to a line that is free.
 func (w *worker) hold(ctx context.Context, c Claim) {
+	slot := w.slot()
 	select {
-	case w.ready <- c:
+	case slot <- c:
 		return
 	default:
 	}
@@ -138,7 +157,7 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 	defer most.Stop()
 	for {
 		select {
-		case w.ready <- c:
+		case slot <- c:
 			w.keep()
 			return
 		case <-patience.C:
@@ -172,12 +191,22 @@ func (w *worker) keep() {
 // giveBack returns a claim that was not begun, and leaves the field to others
 // until its own line is free again or there is more.
 func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
+	w.retract(ctx, why)
 	w.surrender(ctx, c, why)
 	drain(w.work) // while its line is busy, what was there is for others
 	if w.hunger() {
 		poke(w.work) // its line has got free meanwhile
 	}
 	w.await(ctx)
+}
+
+// retract gives back the claim that a fast line was to have after this one.
+func (w *worker) retract(ctx context.Context, why string) {
+	select {
+	case c := <-w.next:
+		w.surrender(ctx, c, why)
+	default:
+	}
 }
 
 // surrender returns a claim that was not begun to the queue, for others to take.
@@ -200,13 +229,29 @@ func (w *worker) leave(ctx context.Context, c Claim) {
 func (w *worker) send(ctx context.Context) {
 	for {
 		w.free()
-		select {
-		case c := <-w.ready:
-			w.q.roster.update(func() { w.idle = false })
-			w.carry(ctx, c)
-		case <-ctx.Done():
+		c, ok := w.nextClaim(ctx)
+		if !ok {
 			return
 		}
+		w.q.roster.update(func() { w.idle = false })
+		w.carry(ctx, c)
+	}
+}
+
+// nextClaim waits for what the fetcher has, the older first.
+func (w *worker) nextClaim(ctx context.Context) (c Claim, ok bool) {
+	select {
+	case c = <-w.next:
+		return c, true
+	default:
+	}
+	select {
+	case c = <-w.next:
+		return c, true
+	case c = <-w.ready:
+		return c, true
+	case <-ctx.Done():
+		return Claim{}, false
 	}
 }
 
@@ -232,7 +277,9 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			w.end(ctx, ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}})
 			return
 		}
+		began := time.Now()
 		o := w.line.Submit(ctx, h)
+		w.pace.Store(int64(time.Since(began)))
 		if o.Kind == sms.NotSent && ctx.Err() != nil {
 			w.leave(ctx, c)
 			return
@@ -278,7 +325,7 @@ func handover(c Claim, now time.Time) (sms.Handover, error) {
 	s.Reference = c.Reference
 	s.Validity = pdu.RelativeValidity(c.Message.Expires.Sub(now))
 	tpdu, err := s.AppendBinary(nil)
-	return sms.Handover{Attempt: c.Attempt, TPDU: tpdu, More: c.more()}, err
+	return sms.Handover{Attempt: c.Attempt, TPDU: tpdu, More: c.More || c.more()}, err
 }
 
 // end has the end of a claim recorded. The next hand-over waits for that unless

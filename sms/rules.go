@@ -32,8 +32,8 @@ type Route struct {
 type Lane string
 
 const (
-	laneAny    Lane = "any"
-	lanePinned      = "sim:"
+	laneAny    Lane   = "any"
+	lanePinned string = "sim:"
 )
 
 // SIMLane is the lane of one SIM alone.

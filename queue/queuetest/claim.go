@@ -56,6 +56,17 @@ var claimTests = []test{
 		e.claimID("a", first)
 		e.claimID("a", second)
 	}},
+	{name: "a claim says whether more waits", run: func(e *env) {
+		e.add(3)
+		e.add(3)
+		e.add(1)
+		e.add(3, in(time.Hour))
+		for i, want := range []bool{true, true, false} {
+			if c := e.claim("a"); c.More != want {
+				e.Errorf("claim %d: more %v, want %v", i+1, c.More, want)
+			}
+		}
+	}},
 	{name: "a claim is whole", run: func(e *env) {
 		sent := e.message(2, func(m *sms.Message) {
 			m.From, m.ClientID, m.Escalate = "447700900001", "order66", 1

@@ -36,7 +36,7 @@ func scanAttempt(s scanner) (a attempt, err error) {
 // Claim opens an attempt for the most urgent message, see [queue.Store].
 func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 	return ask(ctx, s, func(t *tx) (queue.Claim, error) {
-		seq, err := t.mostUrgent(by)
+		seq, more, err := t.mostUrgent(by)
 		if err != nil {
 			return queue.Claim{}, err
 		}
@@ -48,7 +48,9 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 		if i < 0 {
 			return queue.Claim{}, fmt.Errorf("message %s is queued without a part to send: cancel it", r.msg.ID)
 		}
-		return t.begin(r, i, by)
+		c, err := t.begin(r, i, by)
+		c.More = more
+		return c, err
 	})
 }
 
@@ -56,11 +58,12 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 // however many rows wait behind or are due later. It walks over rows that
 // avoid the SIM or have expired without leaving the index. The first are as
 // many as the SIM could try lately, a few hundred; the others are gone with
-// the next Overdue. ?1 is now, ?2 whether the line is alone, ?3 its SIM.
+// the next Overdue. The second row tells whether there is more. ?1 is now, ?2
+// whether the line is alone, ?3 its SIM.
 const laneQuery = `SELECT * FROM (SELECT %[1]d AS priority, due, seq FROM message
 	WHERE state = 'queued' AND lane = ?%[2]d AND priority = %[1]d AND due <= ?1 AND expires > ?1
 		AND (?2 OR avoid <> ?3 OR avoid_until <= ?1)
-	ORDER BY due, seq LIMIT 1)`
+	ORDER BY due, seq LIMIT 2)`
 
 // lanesAtOnce keeps a query below SQLite's limit of 500 joined SELECTs.
 const lanesAtOnce = 100
@@ -91,8 +94,9 @@ func (p place) compare(o place) int {
 	return cmp.Or(cmp.Compare(p.priority, o.priority), cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
 }
 
-// mostUrgent returns the message that a line is to take, or [queue.ErrNothing].
-func (t *tx) mostUrgent(by queue.By) (int64, error) {
+// mostUrgent returns the message that a line is to take, and whether there are
+// others; [queue.ErrNothing] when there is none.
+func (t *tx) mostUrgent(by queue.By) (seq int64, more bool, err error) {
 	var first []place
 	for lanes := range slices.Chunk(t.rules.Lanes(by.SIM), lanesAtOnce) {
 		n := len(lanes)
@@ -105,14 +109,14 @@ func (t *tx) mostUrgent(by queue.By) (int64, error) {
 		}
 		found, err := all(t, scanPlace, t.claims[n], args...)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		first = append(first, found...)
 	}
 	if len(first) == 0 {
-		return 0, queue.ErrNothing
+		return 0, false, queue.ErrNothing
 	}
-	return slices.MinFunc(first, place.compare).seq, nil
+	return slices.MinFunc(first, place.compare).seq, len(first) > 1, nil
 }
 
 // begin opens the attempt for the part at index i.
