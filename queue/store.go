@@ -114,7 +114,7 @@ type Claim struct {
 	Attempt   int64
 	Repeat    bool // an earlier attempt of this part by this SIM ended unknown, and it sent the number nothing else: ask the SC to reject a duplicate
 	Reference byte // TP-MR to ask for: the low octet of Attempt, or of the earlier one when Repeat
-	More      bool // another message waited behind it
+	More      bool // another message of its priority waited behind it
 	By        By
 }
 

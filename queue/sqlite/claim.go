@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"cellpost/queue"
@@ -54,69 +53,58 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 	})
 }
 
-// laneQuery looks into one lane at one priority: one step down the index,
-// however many rows wait behind or are due later. It walks over rows that
-// avoid the SIM or have expired without leaving the index. The first are as
-// many as the SIM could try lately, a few hundred; the others are gone with
-// the next Overdue. The second row tells whether there is more. ?1 is now, ?2
-// whether the line is alone, ?3 its SIM.
-const laneQuery = `SELECT * FROM (SELECT %[1]d AS priority, due, seq FROM message
-	WHERE state = 'queued' AND lane = ?%[2]d AND priority = %[1]d AND due <= ?1 AND expires > ?1
-		AND (?2 OR avoid <> ?3 OR avoid_until <= ?1)
-	ORDER BY due, seq LIMIT 2)`
+// claimable are the rows of one lane and priority that a line may take. To find
+// the first is one step down the index, however many wait behind it or are due
+// later. Rows that avoid the SIM or have expired are walked over without leaving
+// the index. The first are as many as the SIM could try lately, a few hundred;
+// the others are gone with the next Overdue. The index is named so that SQLite
+// does not plan anew for other values.
+const claimable = `message INDEXED BY message_claim
+	WHERE state = 'queued' AND lane = ?1 AND priority = ?2 AND due <= ?3 AND expires > ?3
+		AND (?4 OR avoid <> ?5 OR avoid_until <= ?3)
+	ORDER BY due, seq LIMIT 1`
 
-// lanesAtOnce keeps a query below SQLite's limit of 500 joined SELECTs.
-const lanesAtOnce = 100
+const (
+	claimQuery = `SELECT due, seq FROM ` + claimable
+	moreQuery  = `SELECT EXISTS (SELECT 1 FROM ` + claimable + ` OFFSET 1)`
+)
 
-// claimQuery looks into n lanes at each priority, and finds the first of each.
-func claimQuery(n int) string {
-	var terms []string
-	for priority := 1; priority <= 3; priority++ {
-		for lane := range n {
-			terms = append(terms, fmt.Sprintf(laneQuery, priority, 4+lane))
-		}
-	}
-	return strings.Join(terms, " UNION ALL ")
-}
-
-// place is where a message stands in the order of claims.
+// place is where a message stands in its priority.
 type place struct {
-	priority int
 	due, seq int64
-}
-
-func scanPlace(s scanner) (p place, err error) {
-	err = s.Scan(&p.priority, &p.due, &p.seq)
-	return p, err
+	lane     sms.Lane
 }
 
 func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(p.priority, o.priority), cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
+	return cmp.Or(cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
 }
 
-// mostUrgent returns the message that a line is to take, and whether there are
-// others; [queue.ErrNothing] when there is none.
+// mostUrgent returns the message that a line is to take, and whether others of
+// its priority wait behind it; [queue.ErrNothing] when there is none.
 func (t *tx) mostUrgent(by queue.By) (seq int64, more bool, err error) {
-	var first []place
-	for lanes := range slices.Chunk(t.rules.Lanes(by.SIM), lanesAtOnce) {
-		n := len(lanes)
-		if t.claims[n] == "" {
-			t.claims[n] = claimQuery(n)
-		}
-		args := []any{millis(t.now), by.Alone, by.SIM}
+	lanes := t.rules.Lanes(by.SIM)
+	for priority := 1; priority <= 3; priority++ {
+		var first []place
 		for _, lane := range lanes {
-			args = append(args, lane)
+			p := place{lane: lane}
+			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM).Scan(&p.due, &p.seq)
+			if err == nil {
+				first = append(first, p)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return 0, false, err
+			}
 		}
-		found, err := all(t, scanPlace, t.claims[n], args...)
-		if err != nil {
-			return 0, false, err
+		if len(first) == 0 {
+			continue
 		}
-		first = append(first, found...)
+		best := slices.MinFunc(first, place.compare)
+		if len(first) > 1 {
+			return best.seq, true, nil
+		}
+		more, err = scalar[bool](t.row(moreQuery, best.lane, priority, millis(t.now), by.Alone, by.SIM))
+		return best.seq, more, err
 	}
-	if len(first) == 0 {
-		return 0, false, queue.ErrNothing
-	}
-	return slices.MinFunc(first, place.compare).seq, len(first) > 1, nil
+	return 0, false, queue.ErrNothing
 }
 
 // begin opens the attempt for the part at index i.

@@ -97,7 +97,7 @@ func listQuery(f queue.Filter) (string, []any) {
 	case sms.Queued, sms.Sending, sms.Sent, sms.Delivered:
 		where, args = append(where, "state = ?"), append(args, f.State)
 	default: // in words that the index of these states knows
-		where = append(where, "state = ? AND state NOT IN ('queued', 'sending', 'sent', 'delivered')")
+		where = append(where, "state = ? AND state <> 'queued' AND state <> 'sending' AND state <> 'sent' AND state <> 'delivered'")
 		args = append(args, f.State)
 	}
 	if f.Account != "" {

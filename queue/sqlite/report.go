@@ -55,12 +55,12 @@ func scanCandidate(s scanner) (c candidate, err error) {
 // number of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
 const (
 	sentQuery = `SELECT a.id, m.recipient, a.ended FROM (
-			SELECT id, message, part, ended FROM attempt
+			SELECT id, message, part, ended FROM attempt INDEXED BY attempt_by_reference
 			WHERE sim = ? AND mr = ? AND outcome = 'accepted' AND NOT obsolete ORDER BY id DESC LIMIT 200
 		) a JOIN part p ON p.message = a.message AND p.n = a.part JOIN message m ON m.seq = a.message
 		WHERE p.state = 'sent' ORDER BY a.id DESC`
 	unknownQuery = `SELECT a.id, m.recipient, a.ended FROM (
-			SELECT id, message, ended FROM attempt
+			SELECT id, message, ended FROM attempt INDEXED BY attempt_unknown
 			WHERE sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1000
 		) a JOIN message m ON m.seq = a.message ORDER BY a.id DESC`
 )
@@ -180,7 +180,7 @@ func (t *tx) decides(a attempt, p *sms.Part, st pdu.Status) (bool, error) {
 // can have come: the two are stamped in different places.
 const overtaking = 5 * time.Second
 
-const keptQuery = `SELECT id, tpdu FROM report
+const keptQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
 	WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`
 
 // matchKept looks for reports that came before the TP-MR of their part was

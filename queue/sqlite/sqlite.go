@@ -94,7 +94,7 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 	}
 	return &Store{
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
-		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, claims: map[int]string{}},
+		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}},
 	}, nil
 }
 

@@ -15,8 +15,7 @@ import (
 // tx is the writing connection, and what a request may use of it.
 type tx struct {
 	conn     *sql.Conn
-	prepared map[string]*sql.Stmt // by their text: there are not many
-	claims   map[int]string       // text of the claim by number of lanes
+	prepared map[string]*sql.Stmt // by their text: all texts are constants
 	rules    *sms.Rules
 	log      *slog.Logger
 	now      time.Time // of the request, in UTC and whole milliseconds

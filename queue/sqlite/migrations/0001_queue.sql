@@ -56,7 +56,7 @@ CREATE INDEX message_review ON message (review)
 CREATE INDEX message_by_recipient ON message (recipient, seq);
 -- The states that most messages pass through are found newest first without it.
 CREATE INDEX message_by_state ON message (state, seq)
-    WHERE state NOT IN ('queued', 'sending', 'sent', 'delivered');
+    WHERE state <> 'queued' AND state <> 'sending' AND state <> 'sent' AND state <> 'delivered';
 CREATE INDEX message_by_account ON message (account, seq);
 
 CREATE TABLE part (
