@@ -2,12 +2,17 @@ package modem
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
 
 	"cellpost/modem/at"
 )
@@ -136,7 +141,7 @@ func (s *session) unlock(ctx context.Context) error {
 		if card == CardReady && s.cardBusy(ctx) {
 			card = CardUnknown
 		}
-		if card == CardPIN && s.mayTryPIN() {
+		if card == CardPIN && s.mayTryPIN(ctx) {
 			s.givePIN(ctx)
 			card = CardUnknown
 		}
@@ -202,16 +207,62 @@ func cardState(answer string, err error) Card {
 	return CardFailed
 }
 
-func (s *session) mayTryPIN() bool {
+// mayTryPIN reports whether there is a PIN that the SIM has not turned down.
+func (s *session) mayTryPIN(ctx context.Context) bool {
 	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	return s.m.cfg.PIN != "" && !s.m.triedPIN
+	tried := s.m.triedPIN
+	s.m.mu.Unlock()
+	if s.m.cfg.PIN == "" || tried {
+		return false
+	}
+	given, _ := os.ReadFile(s.m.cfg.PINLog)
+	if string(given) != s.pinMark() || s.triesLeft(ctx) >= pinTries {
+		return true
+	}
+	s.m.log.Error("an earlier process gave this PIN and the SIM did not take it", "remembered", s.m.cfg.PINLog)
+	s.m.mu.Lock()
+	s.m.triedPIN = true
+	s.m.mu.Unlock()
+	return false
 }
 
+// pinTries is how many wrong PINs a fresh SIM bears. 3GPP TS 31.101, 9.5.1.
+const pinTries = 3
+
+// triesLeft asks the SIM how many wrong PINs it still bears; 0 where the module
+// cannot tell. 3GPP TS 27.007, 8.65.
+func (s *session) triesLeft(ctx context.Context) int {
+	f := fields(s.try(ctx, `+CPINR="SIM PIN"`, commandTimeout))
+	if len(f) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(f[1])
+	return n
+}
+
+// pinMark stands for the PIN in PINLog: another PIN may be tried.
+func (s *session) pinMark() string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(s.m.cfg.PIN)))
+}
+
+// countPIN notes that the PIN was given, or that it need not be held against the
+// configuration. The note is on the disk before the PIN leaves.
 func (s *session) countPIN(tried bool) {
 	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
 	s.m.triedPIN = tried
+	s.m.mu.Unlock()
+	if s.m.cfg.PINLog == "" {
+		return
+	}
+	var err error
+	if tried {
+		err = renameio.WriteFile(s.m.cfg.PINLog, []byte(s.pinMark()), 0o600)
+	} else if err = os.Remove(s.m.cfg.PINLog); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		s.m.log.Error("remember the PIN", "tried", tried, "err", err)
+	}
 }
 
 // verdict tells a PIN that was wrong from one that is missing. The caller holds
@@ -232,7 +283,7 @@ func (s *session) givePIN(ctx context.Context) {
 	case refused && cardState("", err) == CardUnknown:
 		s.countPIN(false) // the SIM was busy, and did not look at it
 	case err != nil:
-		s.m.log.Error("the SIM did not take its PIN; it is not tried again before a restart", "err", err)
+		s.m.log.Error("the SIM did not take its PIN; it is not tried again", "err", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package modem_test
 
 import (
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -132,6 +133,27 @@ func TestWrongPIN(t *testing.T) {
 		if got := b.log.count("AT+CPIN="); got != 1 {
 			t.Fatalf("session %d: the PIN was given %d times", i, got)
 		}
+	}
+}
+
+// TestWrongPINRemembered: the next process does not give it either, unless the
+// configuration has another.
+func TestWrongPINRemembered(t *testing.T) {
+	t.Parallel()
+	c := short
+	c.PINLog = filepath.Join(t.TempDir(), "pin")
+	for _, next := range []struct {
+		pin   string
+		given int // times in this process
+		want  modem.Card
+	}{{"1111", 1, modem.CardWrongPIN}, {"1111", 0, modem.CardWrongPIN}, {"1234", 1, modem.CardReady}, {"1234", 1, modem.CardReady}} {
+		c.PIN = next.pin
+		b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234"}, c)
+		b.await(string(next.want), func(f modem.Facts) bool { return f.Card == next.want })
+		if got := b.log.count("AT+CPIN="); got != next.given {
+			t.Errorf("PIN %s was given %d times, want %d", next.pin, got, next.given)
+		}
+		b.stop()
 	}
 }
 

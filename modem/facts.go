@@ -134,7 +134,7 @@ func (f Facts) NextStep() string {
 		if f.Card == CardPUK {
 			return "unblock the SIM in a telephone with its PUK"
 		}
-		return "set the right pin for this modem in the configuration, then restart"
+		return "set the right pin for this modem in the configuration, then restart (after a change of SIM with the same PIN, remove the file pin-NAME in data_dir)"
 	case SIMFailed:
 		return "clean or replace the SIM"
 	case NoSMSC:

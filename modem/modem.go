@@ -22,6 +22,7 @@ type Config struct {
 	Device string // path of its serial device
 	Baud   int    // 0: 115200
 	PIN    string // of the SIM; empty: none is tried
+	PINLog string // file that remembers a PIN given and not proved right; empty: until the process ends
 	MSISDN string // of the SIM, digits; empty: as the SIM says
 	SIM    string // name of the SIM in routes; empty: Name
 

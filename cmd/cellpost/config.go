@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -383,7 +384,7 @@ func (c config) rules() *sms.Rules {
 // modem is what package modem has to know of an entry.
 func (c config) modem(e modemEntry) modem.Config {
 	return modem.Config{
-		Name: e.Name, Device: e.Device, PIN: e.PIN, MSISDN: e.MSISDN, SIM: e.SIM,
+		Name: e.Name, Device: e.Device, PIN: e.PIN, PINLog: filepath.Join(c.DataDir, "pin-"+url.PathEscape(e.Name)), MSISDN: e.MSISDN, SIM: e.SIM,
 		PromptTimeout: time.Duration(c.Send.PromptTimeout),
 		ResultTimeout: time.Duration(c.Send.ResultTimeout),
 	}
