@@ -30,7 +30,8 @@ check:
 
 bench:
 	@./need.sh gcc
-	$(GO) test -run '^$$' -bench . -benchtime 3x ./test/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./test
+	$(GO) test -run '^$$' -bench . ./pdu ./modem/at ./queue/sqlite ./ingress
 
 # Every fuzz target for as long as FUZZTIME says.
 FUZZTIME ?= 10s
