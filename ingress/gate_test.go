@@ -198,18 +198,21 @@ func TestTooManyLogins(t *testing.T) {
 			t.Fatalf("wrong password %d: %v", i, err)
 		}
 	}
-	if err := login("bert", "secret", "2001:db8::99"); !errors.Is(err, ErrTooManyLogins) {
+	if err := login("anna", "x", "2001:db8::99"); !errors.Is(err, ErrTooManyLogins) {
 		t.Errorf("after %d wrong passwords: %v", wrongAtOnce, err)
+	}
+	if err := login("bert", "secret", "2001:db8::99"); err != nil {
+		t.Errorf("another account behind the same address: %v", err)
 	}
 	if err := login("anna", "secret", "2001:db8::99"); err != nil {
 		t.Errorf("a password that was right before: %v", err)
 	}
-	if err := login("bert", "secret", "2001:db8:0:1::1"); err != nil {
+	if err := login("anna", "x", "2001:db8:0:1::1"); code(err) != 1 {
 		t.Errorf("another network: %v", err)
 	}
-	if now = now.Add(wrongInterval); login("bert", "x", "2001:db8::1") == nil {
+	if now = now.Add(wrongInterval); login("anna", "x", "2001:db8::1") == nil {
 		t.Error("a wrong password was right")
-	} else if err := login("bert", "y", "2001:db8::1"); !errors.Is(err, ErrTooManyLogins) {
+	} else if err := login("anna", "y", "2001:db8::1"); !errors.Is(err, ErrTooManyLogins) {
 		t.Errorf("one more try came with time, and was used: %v", err)
 	}
 }

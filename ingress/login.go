@@ -28,7 +28,7 @@ type Credentials struct {
 
 // ErrTooManyLogins is the answer to an address with too many wrong passwords.
 // It is no [Refusal], since it passes by itself.
-var ErrTooManyLogins = errors.New("too many wrong passwords from this address; try again in a minute")
+var ErrTooManyLogins = errors.New("too many wrong passwords for this account from this address; try again in a minute")
 
 // Authenticate returns the account that the credentials open from the address
 // of a peer. A [Refusal] has, in this order, code 001 for the user or the
@@ -93,7 +93,7 @@ type logins struct {
 	mu    sync.Mutex
 	known map[digest]struct{}
 
-	wrong Throttle // wrong passwords, by address
+	wrong Throttle // wrong passwords, by address and account
 }
 
 // digest stands for a name, a hash and the password that opened it. It is keyed,
@@ -104,7 +104,7 @@ type digest [sha256.Size]byte
 const (
 	knownMax      = 256 // logins remembered
 	hashesAtOnce  = 2   // a Pi has four cores, and modems to serve
-	wrongAtOnce   = 10  // wrong passwords of one address before it has to wait
+	wrongAtOnce   = 10  // wrong passwords of one address for one account before it has to wait
 	wrongInterval = time.Minute / 10
 )
 
@@ -138,12 +138,14 @@ func (l *logins) verify(ctx context.Context, a sms.Account, password string, pee
 	if l.knows(d) {
 		return nil
 	}
-	address := network(peer)
-	if !l.wrong.Ready(address, now) {
+	// By account, too: behind a relay many clients have one address, and one with
+	// an old password must not shut the others out.
+	who := network(peer) + " " + a.Name
+	if !l.wrong.Ready(who, now) {
 		return ErrTooManyLogins
 	}
 	if !matches(a.PasswordHash, password) {
-		l.wrong.Spend(address, now)
+		l.wrong.Spend(who, now)
 		return Refuse(CodeAuthentication, "")
 	}
 	l.remember(d)

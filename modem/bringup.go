@@ -40,7 +40,7 @@ func (s *session) bringUp(ctx context.Context, cfun bool) error {
 // agree makes the settings that a module forgets when it starts anew, and takes
 // in what it stored. followUp must not run meanwhile.
 func (s *session) agree(ctx context.Context) error {
-	return inOrder(ctx, s.dialect, s.messageService, s.reception, s.watchNetwork, s.readNetwork, s.sweep)
+	return inOrder(ctx, s.dialect, s.acknowledgeOwed, s.messageService, s.reception, s.watchNetwork, s.readNetwork, s.sweep)
 }
 
 // inOrder takes the steps one after the other, up to the first error.
@@ -128,12 +128,15 @@ func digits(s string) string {
 const (
 	cardSoon = 500 * time.Millisecond
 	cardSick = 5 * time.Second
+
+	// A SIM that fails for so long may come back with the radio off and on.
+	cardPatience = time.Minute
 )
 
 // unlock waits until the SIM is ready, and gives it its PIN if it wants one.
 // The wrong PIN is never given twice: the third locks the SIM.
 func (s *session) unlock(ctx context.Context) error {
-	for {
+	for began := time.Now(); ; {
 		card, err := s.readPIN(ctx)
 		if err != nil {
 			return err
@@ -142,13 +145,17 @@ func (s *session) unlock(ctx context.Context) error {
 			card = CardUnknown
 		}
 		if card == CardPIN && s.mayTryPIN(ctx) {
-			s.givePIN(ctx)
+			if err := s.givePIN(ctx); err != nil {
+				return err
+			}
 			card = CardUnknown
 		}
 		s.m.learn(func(f *Facts) { f.Card = s.verdict(card) })
 		if card == CardReady {
-			s.countPIN(false) // it was right, or there is another SIM
-			return nil
+			return s.countPIN(false) // it was right, or there is another SIM
+		}
+		if (card == CardUnknown || card == CardFailed) && time.Since(began) > cardPatience {
+			return errors.New("the SIM cannot be read")
 		}
 		wait := cardSick
 		if card == CardUnknown {
@@ -246,23 +253,21 @@ func (s *session) pinMark() string {
 }
 
 // countPIN notes that the PIN was given, or that it need not be held against the
-// configuration. The note is on the disk before the PIN leaves.
-func (s *session) countPIN(tried bool) {
+// configuration.
+func (s *session) countPIN(tried bool) error {
 	s.m.mu.Lock()
 	s.m.triedPIN = tried
 	s.m.mu.Unlock()
 	if s.m.cfg.PINLog == "" {
-		return
+		return nil
 	}
-	var err error
 	if tried {
-		err = renameio.WriteFile(s.m.cfg.PINLog, []byte(s.pinMark()), 0o600)
-	} else if err = os.Remove(s.m.cfg.PINLog); errors.Is(err, fs.ErrNotExist) {
-		err = nil
+		return renameio.WriteFile(s.m.cfg.PINLog, []byte(s.pinMark()), 0o600)
 	}
-	if err != nil {
-		s.m.log.Error("remember the PIN", "tried", tried, "err", err)
+	if err := os.Remove(s.m.cfg.PINLog); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
+	return nil
 }
 
 // verdict tells a PIN that was wrong from one that is missing. The caller holds
@@ -276,15 +281,19 @@ func (s *session) verdict(c Card) Card {
 
 // givePIN gives the PIN once. It counts as wrong until the SIM is ready: where
 // the answer is lost, nobody knows what the SIM thought of it.
-func (s *session) givePIN(ctx context.Context) {
-	s.countPIN(true)
+// It is not given when that cannot be noted.
+func (s *session) givePIN(ctx context.Context) error {
+	if err := s.countPIN(true); err != nil {
+		return fmt.Errorf("note the PIN before it is given: %w", err)
+	}
 	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.m.cfg.PIN+`"`, slowTimeout)
 	switch _, refused := errors.AsType[*at.CommandError](err); {
 	case refused && cardState("", err) == CardUnknown:
-		s.countPIN(false) // the SIM was busy, and did not look at it
+		return s.countPIN(false) // the SIM was busy, and did not look at it
 	case err != nil:
 		s.m.log.Error("the SIM did not take its PIN; it is not tried again", "err", err)
 	}
+	return nil
 }
 
 func (s *session) readCard(ctx context.Context) error {

@@ -69,7 +69,7 @@ func outcome(r at.Result) sms.Outcome {
 	if r.Err == nil {
 		mr, ok := reference(r.Info)
 		if !ok {
-			return sms.Outcome{Kind: sms.Accepted, Detail: "accepted without a reference: a report cannot be matched"}
+			return sms.Outcome{Kind: sms.Accepted, NoMR: true, Detail: "accepted without a reference: a report cannot be matched"}
 		}
 		return sms.Outcome{Kind: sms.Accepted, MR: mr}
 	}

@@ -141,19 +141,18 @@ var (
 	parkedWaits = [...]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute}
 )
 
-// pause waits until the next session is worth trying. A device that is away
-// ends the pause by coming back.
+// pause waits until the next session is worth trying: until the device comes or
+// changes, where it is away or nothing has helped.
 func (m *Modem) pause(ctx context.Context, failures int, absent bool) {
-	if absent {
-		awaitDevice(ctx, m.cfg.Device)
-		return
-	}
-	wait := soonWaits[min(failures, len(soonWaits)-1)]
-	if failures > parkFrom {
-		wait = parkedWaits[min(failures-parkFrom, len(parkedWaits))-1]
-	}
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
+	switch {
+	case absent:
+		awaitDevice(ctx, m.cfg.Device, false, lookAgain)
+	case failures > parkFrom:
+		awaitDevice(ctx, m.cfg.Device, true, parkedWaits[min(failures-parkFrom, len(parkedWaits))-1])
+	default:
+		select {
+		case <-time.After(soonWaits[min(failures, len(soonWaits)-1)]):
+		case <-ctx.Done():
+		}
 	}
 }

@@ -118,7 +118,7 @@ func TestOutcome(t *testing.T) {
 		want   sms.Outcome // without Detail
 	}{
 		{"accepted", at.Result{Info: []string{"+CMGS: 255"}, Written: true}, sms.Outcome{Kind: sms.Accepted, MR: 255}},
-		{"accepted, no reference", at.Result{Written: true}, sms.Outcome{Kind: sms.Accepted}},
+		{"accepted, no reference", at.Result{Written: true}, sms.Outcome{Kind: sms.Accepted, NoMR: true}},
 		{"CMS", at.Result{Written: true, Err: cms(28, "28")}, sms.Outcome{Kind: sms.Refused, Cause: pdu.Cause{Set: pdu.CMS, Code: 28}}},
 		{"CMS in words", at.Result{Written: true, Err: cms(-1, "SIM busy")}, sms.Outcome{Kind: sms.Refused}},
 		{"CME", at.Result{Err: &at.CommandError{Set: "CME", Code: 10}}, sms.Outcome{Kind: sms.Refused, Cause: pdu.Cause{Set: pdu.CME, Code: 10}}},

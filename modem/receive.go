@@ -29,8 +29,9 @@ var codes = func() []at.Code {
 	return c
 }()
 
-// banners are said by a module that has just started.
-var banners = [...]string{"RDY", "^SYSSTART", "SMS Ready", "SMS DONE", "NORMAL POWER DOWN"}
+// banners are said by a module that has just started, or goes off. "SMS Ready"
+// is none: it can come long after the module answers.
+var banners = [...]string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
 
 // unsolicited takes one code. What it asks of the module is left to followUp:
 // the next code must not wait for a hand-over to end.
@@ -111,10 +112,22 @@ func (s *session) acknowledge(ctx context.Context) {
 	if !s.setup.acknowledge {
 		return
 	}
-	if _, err := s.dialogue.Command(ctx, "+CNMA", commandTimeout); err == nil || stalls(err) {
-		return
+	_, err := s.dialogue.Command(ctx, "+CNMA", commandTimeout)
+	switch {
+	case err == nil:
+	case stalls(err):
+		s.owes.Store(true)
+	default:
+		s.try(ctx, s.setup.cnmi, commandTimeout)
 	}
-	s.try(ctx, s.setup.cnmi, commandTimeout)
+}
+
+// acknowledgeOwed makes up for the acknowledgement that a stall has swallowed.
+func (s *session) acknowledgeOwed(ctx context.Context) error {
+	if s.owes.Swap(false) {
+		s.try(ctx, "+CNMA", commandTimeout)
+	}
+	return nil
 }
 
 // fetch reads one stored message, keeps it, and deletes it.
@@ -126,6 +139,7 @@ func (s *session) fetch(ctx context.Context, memory, index string) {
 	info, err := s.dialogue.Command(ctx, "+CMGR="+index, slowTimeout)
 	if err != nil || len(info) < 2 {
 		s.m.log.Warn("announced message could not be read", "memory", memory, "err", err)
+		s.leave()
 		return
 	}
 	s.keepAndDelete(ctx, info[1], index)
@@ -137,6 +151,11 @@ func (s *session) keepAndDelete(ctx context.Context, line, index string) {
 		s.try(ctx, "+CMGD="+index, slowTimeout)
 		return
 	}
+	s.leave()
+}
+
+// leave notes that something stayed in the module's memory.
+func (s *session) leave() {
 	s.mu.Lock()
 	s.left = true
 	s.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"cellpost/modem/at"
@@ -21,6 +20,8 @@ type session struct {
 	follow   chan func(context.Context) // commands that unsolicited codes ask for, in order
 	setup    setup                      // not changed while followUp runs
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
+
+	owes atomic.Bool // an acknowledgement that a stall has swallowed
 
 	mu       sync.Mutex // guards what follows
 	lastSend time.Time
@@ -43,7 +44,7 @@ const (
 // served tells whether it came into service.
 func (m *Modem) session(ctx context.Context, cfun bool) (served bool, err error) {
 	port, err := at.Open(m.cfg.Device, m.cfg.Baud)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
 	}
 	if err != nil {
@@ -81,12 +82,12 @@ func (s *session) work(ctx context.Context, cfun bool) (served bool, err error) 
 			return served, cause(ctx, err)
 		}
 		if err := s.resync(ctx); err != nil {
-			return false, cause(ctx, fmt.Errorf("stalled, and no answer to the resync: %w", err))
+			return served, cause(ctx, fmt.Errorf("stalled, and no answer to the resync: %w", err))
 		}
 		// It may have started anew, or stopped reporting because nothing was
 		// acknowledged (3GPP TS 27.005, 3.4.4).
 		if err := s.agree(ctx); err != nil {
-			return false, cause(ctx, err)
+			return served, cause(ctx, err)
 		}
 		s.m.log.Info("modem is back in step")
 		s.m.learn(func(f *Facts) { f.Stalled = false })

@@ -114,8 +114,12 @@ func (q *Queue) clerk(ctx context.Context) {
 			q.alarm.set(time.Now().Add(clerkRetry))
 		}
 		if !q.alarm.wait(ctx, q.turn) {
-			return
+			break
 		}
+	}
+	// The lines have ended by now: what they still owe is tried once more.
+	if _, err := q.debts.pay(); err != nil {
+		q.log.Error("outcomes not recorded; the next start finds them open", "err", err)
 	}
 }
 

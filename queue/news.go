@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	newsWorkers = 4                // deliveries at a time
+	newsWorkers = 8                // deliveries at a time
 	newsHold    = 5 * time.Minute  // an event whose delivery died with the process comes back after this
-	newsTimeout = 90 * time.Second // for one delivery; less than newsHold
+	newsTimeout = 60 * time.Second // for one delivery; less than newsHold
+	newsGrace   = 10 * time.Second // for one under way when the queue stops
 	newsFirst   = 30 * time.Second // first back-off, doubled each time
 	newsMost    = time.Hour
 	newsLife    = 3 * 24 * time.Hour // then it is given up
@@ -47,8 +48,11 @@ func (q *Queue) deliver(ctx context.Context) {
 // notify delivers one event and records the result. A delivery under way is
 // finished although ctx ends, so that it is not made twice.
 func (q *Queue) notify(ctx context.Context, e sms.Event) {
+	stopping := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), newsTimeout)
 	defer cancel()
+	stop := context.AfterFunc(stopping, func() { time.AfterFunc(newsGrace, cancel) })
+	defer stop()
 	var err error = &sms.Undeliverable{Reason: "no " + e.Door + " door is configured to deliver it"}
 	if door, ok := q.doors[e.Door]; ok {
 		err = door.Notify(ctx, e)

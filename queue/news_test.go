@@ -55,7 +55,7 @@ func TestEvents(t *testing.T) {
 				return ctx.Err()
 			}
 			return nil
-		}, 6, 100 * time.Second, []string{"0s 0", "0s 1", "0s 2", "0s 3", "0s 4", "0s 5"}, false},
+		}, 6, 80 * time.Second, []string{"0s 0", "0s 1", "0s 2", "0s 3", "0s 4", "0s 5"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &door{answer: c.answer}
@@ -113,7 +113,7 @@ func TestEventWithoutDoor(t *testing.T) {
 func TestEventAtTheEnd(t *testing.T) {
 	d := &door{answer: func(ctx context.Context, _ sms.Event) error {
 		select {
-		case <-time.After(time.Minute):
+		case <-time.After(39 * time.Second): // 9 s after the end
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

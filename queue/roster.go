@@ -44,10 +44,17 @@ func (r *roster) update(change func()) {
 	change()
 }
 
-func (r *roster) alone() bool {
+// alone reports whether no other line in service works in a lane of w's.
+func (r *roster) alone(w *worker) bool {
+	lanes := r.rules.Lanes(w.by.SIM)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.workers) == 1
+	return !slices.ContainsFunc(r.workers, func(o *worker) bool {
+		return o != w && slices.ContainsFunc(lanes, func(l sms.Lane) bool {
+			_, ok := r.rules.Rank(l, o.by.SIM)
+			return ok
+		})
+	})
 }
 
 // wake calls n lines to work that has come to a lane.

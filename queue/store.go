@@ -58,11 +58,10 @@ type Store interface {
 	Overdue(ctx context.Context) ([]sms.Lane, error)
 
 	// Report stores a status report and matches it: by SIM, TP-MR and recipient
-	// with the newest part sent. Else it is about a part of unknown outcome to
-	// that recipient by that SIM, if it is clear which: there is one, or all were
-	// left open by the same end of a process, when the oldest went first. A report
-	// that matches nothing is kept, and looked at when a part gets its TP-MR.
-	// matched tells.
+	// with the newest part, one that waits for a report first. Else it is about a
+	// part of unknown outcome to that recipient by that SIM, if there is just one
+	// and no hand-over to that recipient is under way there. A report that matches
+	// nothing is kept, and looked at when a part gets its TP-MR. matched tells.
 	Report(ctx context.Context, r sms.Report) (matched bool, err error)
 
 	// Receive stores a message from a handset. One that is stored already (same

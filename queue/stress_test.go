@@ -94,7 +94,7 @@ func (d *day) comeOrGo(sim string) {
 		return d.queue.Serve(ctx, &line{d.world, sim, func(context.Context, handed) sms.Outcome {
 			s.busy.Store(true)
 			defer s.busy.Store(false)
-			<-time.After(time.Duration(random.IntN(7_000_000_000)))
+			<-time.After(time.Duration(random.Int64N(7_000_000_000)))
 			return anyOutcome(random)
 		}})
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"cellpost/pdu"
@@ -22,9 +21,7 @@ type worker struct {
 	work  chan struct{} // holds a token when there may be something to claim
 	yield chan struct{} // holds a token when the claim held is wanted elsewhere
 	ready chan Claim    // fetcher to sender, unbuffered: the claim is held, not begun
-	next  chan Claim    // holds one claim more, of a fast line; it is older than the one held
 	done  chan ending   // sender to settler
-	pace  atomic.Int64  // nanoseconds that the last hand-over took; 0: none yet
 
 	status
 	held sms.Message // of the claim, while yielding; roster.mu guards it
@@ -44,7 +41,6 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 		work:  make(chan struct{}, 1),
 		yield: make(chan struct{}, 1),
 		ready: make(chan Claim),
-		next:  make(chan Claim, 1),
 		done:  make(chan ending, 1),
 	}
 	q.roster.add(w)
@@ -55,7 +51,6 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 	close(w.done)
 	q.roster.remove(w)
 	wg.Wait()
-	w.retract(ctx, w.by.Modem+" left service")
 	q.roster.wakeAll() // what this line was preferred for is for others now
 	return nil
 }
@@ -80,7 +75,7 @@ func (w *worker) fetch(ctx context.Context) {
 // opened has to be known here.
 func (w *worker) claim(ctx context.Context) (Claim, error) {
 	by := w.by
-	by.Alone = w.q.roster.alone()
+	by.Alone = w.q.roster.alone(w)
 	return w.q.store.Claim(context.WithoutCancel(ctx), by)
 }
 
@@ -129,25 +124,11 @@ const (
 	holdMost = 10 * time.Second
 )
 
-// fastLine is the time of a hand-over below which one claim ahead is not enough:
-// the disk would be what the line waits for. No radio is that fast.
-const fastLine = 20 * time.Millisecond
-
-// slot is where the sender gets the next claim from. The order of claims is kept:
-// only the fetcher puts something into next.
-func (w *worker) slot() chan<- Claim {
-	if pace := w.pace.Load(); pace > 0 && pace < int64(fastLine) || len(w.next) > 0 {
-		return w.next
-	}
-	return w.ready
-}
-
 // hold offers a claim to the sender. While the sender is busy the claim can be
 // given back, to a line that is free.
 func (w *worker) hold(ctx context.Context, c Claim) {
-	slot := w.slot()
 	select {
-	case slot <- c:
+	case w.ready <- c:
 		return
 	default:
 	}
@@ -157,7 +138,7 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 	defer most.Stop()
 	for {
 		select {
-		case slot <- c:
+		case w.ready <- c:
 			w.keep()
 			return
 		case <-patience.C:
@@ -191,22 +172,12 @@ func (w *worker) keep() {
 // giveBack returns a claim that was not begun, and leaves the field to others
 // until its own line is free again or there is more.
 func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
-	w.retract(ctx, why)
 	w.surrender(ctx, c, why)
 	drain(w.work) // while its line is busy, what was there is for others
 	if w.hunger() {
 		poke(w.work) // its line has got free meanwhile
 	}
 	w.await(ctx)
-}
-
-// retract gives back the claim that a fast line was to have after this one.
-func (w *worker) retract(ctx context.Context, why string) {
-	select {
-	case c := <-w.next:
-		w.surrender(ctx, c, why)
-	default:
-	}
 }
 
 // surrender returns a claim that was not begun to the queue, for others to take.
@@ -229,29 +200,13 @@ func (w *worker) leave(ctx context.Context, c Claim) {
 func (w *worker) send(ctx context.Context) {
 	for {
 		w.free()
-		c, ok := w.nextClaim(ctx)
-		if !ok {
+		select {
+		case c := <-w.ready:
+			w.q.roster.update(func() { w.idle = false })
+			w.carry(ctx, c)
+		case <-ctx.Done():
 			return
 		}
-		w.q.roster.update(func() { w.idle = false })
-		w.carry(ctx, c)
-	}
-}
-
-// nextClaim waits for what the fetcher has, the older first.
-func (w *worker) nextClaim(ctx context.Context) (c Claim, ok bool) {
-	select {
-	case c = <-w.next:
-		return c, true
-	default:
-	}
-	select {
-	case c = <-w.next:
-		return c, true
-	case c = <-w.ready:
-		return c, true
-	case <-ctx.Done():
-		return Claim{}, false
 	}
 }
 
@@ -277,9 +232,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			w.end(ctx, ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}})
 			return
 		}
-		began := time.Now()
 		o := w.line.Submit(ctx, h)
-		w.pace.Store(int64(time.Since(began)))
 		if o.Kind == sms.NotSent && ctx.Err() != nil {
 			w.leave(ctx, c)
 			return
@@ -329,9 +282,8 @@ func handover(c Claim, now time.Time) (sms.Handover, error) {
 }
 
 // end has the end of a claim recorded. The next hand-over waits for that unless
-// this one was accepted: so whatever an end of the process leaves open, in the
-// order of its attempts, was accepted up to a point and never left from there on.
-// That is how [Store.Report] can tell which of them a report is about.
+// this one was accepted: a line that fails does not run ahead of what is known
+// of it.
 func (w *worker) end(ctx context.Context, e ending) {
 	if e.outcome.Kind == sms.Accepted {
 		w.done <- e

@@ -68,10 +68,10 @@ func TestAfter(t *testing.T) {
 	}{
 		{"accepted", Outcome{Kind: Accepted, MR: 3}, false, none, Step{State: Sent, Due: start, Lane: "44/0"}},
 		{"accepted, report asked for", Outcome{Kind: Accepted}, false, func(m *Message) { m.Report = true },
-			Step{State: Sent, Due: start, Lane: "44/0", Review: expires.Add(reportGrace)}},
+			Step{State: Sent, Due: start, Lane: "44/0", Review: expires.Add(ReportGrace)}},
 		{"ambiguous", Outcome{Kind: Ambiguous, Detail: "no result"}, false, none, Step{
 			State: Unknown, Due: start, Lane: "44/0", Review: now.Add(unknownWait),
-			Avoid: "a", AvoidUntil: now.Add(unknownWait + escalateAfter),
+			Avoid: "a", AvoidUntil: now.Add(unknownWait + escalateAfter), Doubt: true,
 		}},
 		{"not sent", Outcome{Kind: NotSent, Detail: "no prompt"}, false, none, Step{
 			State: Queued, Due: start, Lane: "44/0", Review: now.Add(escalateAfter),
@@ -124,15 +124,14 @@ func TestAfterPart(t *testing.T) {
 		want    Step
 	}{
 		{"accepted", Outcome{Kind: Accepted}, Step{State: Sent, Due: start, Lane: "sim:a"}},
-		{"not sent", Outcome{Kind: NotSent, Detail: "x"}, Step{State: Queued, Due: start, Lane: "sim:a", Review: over}},
+		{"not sent", Outcome{Kind: NotSent, Detail: "x"}, Step{State: Queued, Due: now, Lane: "sim:a", Review: over}},
 		{"temporary", Outcome{Kind: Refused, Cause: temporary, Detail: "x"},
 			Step{State: Queued, Due: now.Add(5 * time.Second), Lane: "sim:a", Review: now.Add(5 * time.Second), Tried: true}},
 		{"radio", Outcome{Kind: Refused, Cause: noService, Detail: "x"},
 			Step{State: Queued, Due: now.Add(waitRadio), Lane: "sim:a", Review: now.Add(waitRadio)}},
 		{"permanent", Outcome{Kind: Refused, Cause: permanent, Detail: "x"}, Step{State: Failed, Lane: "sim:a", Tried: true}},
 		{"ambiguous", Outcome{Kind: Ambiguous, Detail: "x"}, Step{
-			State: Unknown, Due: start, Lane: "sim:a", Review: now.Add(unknownWait),
-			Avoid: "a", AvoidUntil: now.Add(unknownWait + escalateAfter),
+			State: Unknown, Due: start, Lane: "sim:a", Review: now.Add(unknownWait), Doubt: true,
 		}},
 	} {
 		m := message(Sent, Sending)
@@ -175,7 +174,7 @@ func TestProgress(t *testing.T) {
 	}{
 		{"all sent", Sending, message(Sent, Sent), nil, Step{State: Sent, Due: start, Lane: "44/0"}},
 		{"all sent, by evidence", Unknown, message(Sent), func(m *Message) { m.Report = true },
-			Step{State: Sent, Due: start, Lane: "44/0", Review: expires.Add(reportGrace)}},
+			Step{State: Sent, Due: start, Lane: "44/0", Review: expires.Add(ReportGrace)}},
 		{"sent and delivered", Sent, message(Delivered, Sent), nil, Step{State: Sent, Due: start, Lane: "44/0"}},
 		{"all delivered", Sent, message(Delivered, Delivered), nil, Step{State: Delivered, Due: start, Lane: "44/0"}},
 		{"one failed", Sent, message(Delivered, Failed), nil, Step{State: Failed, Due: start, Lane: "44/0"}},

@@ -98,6 +98,7 @@ type Message struct {
 	Avoid      string    // SIM that passes it over until AvoidUntil
 	AvoidUntil time.Time
 	Tries      int     // refused hand-overs; moves that cost nothing do not count
+	Doubts     int     // hand-overs whose outcome was not known
 	Price      Credits // debited from the account
 	Why        string  // reason of the last step
 	Duplicate  bool    // sent again although it may have left, or part of it had: the handset may show it twice
@@ -145,6 +146,7 @@ const (
 type Outcome struct {
 	Kind   OutcomeKind
 	MR     byte      // TP-MR given by the modem; of an accepted hand-over
+	NoMR   bool      // the modem gave none: no report can name the message
 	Cause  pdu.Cause // of a refused one
 	Detail string    // in words: "no prompt within 10s", "CMS 38: network out of order"
 }

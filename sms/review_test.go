@@ -93,6 +93,8 @@ func TestReview(t *testing.T) {
 		}, Step{State: Queued, Due: start, Lane: "sim:a", Review: now.Add(escalateAfter), Duplicate: true}},
 		{"unknown, held", &network, message(Unknown), func(m *Message) { m.State, m.Resend = Unknown, false },
 			Step{State: Unknown, Due: start, Lane: "44/0"}},
+		{"unknown too often", &network, message(Unknown), func(m *Message) { m.State, m.Doubts = Unknown, resendMost+1 },
+			Step{State: Unknown, Due: start, Lane: "44/0"}},
 		{"unknown, validity over", &network, message(Unknown), func(m *Message) { m.State, m.Expires = Unknown, now },
 			Step{State: Unknown, Due: start, Lane: "44/0"}},
 		{"no report came", &network, message(Sent), func(m *Message) { m.State, m.Review = Sent, now },

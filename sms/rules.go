@@ -15,6 +15,7 @@ import (
 // for what, and what to do then. They are not changed after start.
 type Rules struct {
 	Routes        []Route       // longest prefix wins; none: any SIM carries any number
+	SIMs          []string      // all there are; none: not known
 	UnknownWait   time.Duration // how long evidence about an unknown outcome is awaited
 	EscalateAfter time.Duration // how long a message waits for the SIMs it prefers
 	Resend        bool          // unknown outcomes are sent again, unless the account says otherwise
@@ -110,6 +111,22 @@ func (r *Rules) Rank(l Lane, sim string) (rank int, ok bool) {
 	return 0, false
 }
 
+// shared reports whether a lane may have more SIMs than one.
+func (r *Rules) shared(l Lane) bool {
+	if l == laneAny {
+		return len(r.SIMs) != 1
+	}
+	for _, t := range r.Routes {
+		n := 0
+		for tier := range t.Tiers {
+			if n += len(t.Tiers[tier]); t.lane(tier) == l {
+				return n > 1
+			}
+		}
+	}
+	return false
+}
+
 // Serves reports whether the rules know the lane.
 func (r *Rules) Serves(l Lane) bool {
 	if len(r.Routes) == 0 {
@@ -201,7 +218,7 @@ func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) 
 		return "", time.Time{}, false
 	}
 	lane, err := r.firstLane(m)
-	return lane, m.Due.Add(r.EscalateAfter), err == nil && lane != l
+	return lane, m.Due.Add(r.EscalateAfter), err == nil && r.shared(lane)
 }
 
 // nextReview is when a message that step s queues has to be looked at again: at
@@ -267,12 +284,18 @@ func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
 	s.Review = r.nextReview(m, *s, now)
 }
 
+// resendMost is how often a message is sent again because its outcome is not
+// known: a modem that never answers must not fill a handset.
+const resendMost = 3
+
 func (r *Rules) reviewUnknown(m Message, now time.Time, s *Step) {
 	switch {
 	case !m.Resend:
 		s.Why = "outcome unknown; kept for the operator"
 	case !now.Before(m.Expires):
 		s.Why = "outcome unknown; validity over"
+	case m.Doubts > resendMost:
+		s.Why = "outcome unknown again and again; kept for the operator"
 	default:
 		s.State, s.Duplicate = Queued, true
 		s.Why = "outcome unknown and no evidence came: sent again, possible duplicate"
@@ -291,11 +314,15 @@ func (r *Rules) After(m Message, sim string, o Outcome, repeat bool, now time.Ti
 	case Accepted:
 		return r.Progress(m, now)
 	case Ambiguous:
-		return Step{
-			State: Unknown, Due: m.Due, Review: now.Add(r.UnknownWait), Lane: m.Lane,
-			Avoid: sim, AvoidUntil: now.Add(r.UnknownWait + r.EscalateAfter), Why: o.Detail,
+		s := Step{State: Unknown, Due: m.Due, Review: now.Add(r.UnknownWait), Lane: m.Lane, Doubt: true, Why: o.Detail}
+		if r.shared(m.Lane) {
+			s.Avoid, s.AvoidUntil = sim, now.Add(r.UnknownWait+r.EscalateAfter)
 		}
+		return s
 	case NotSent:
+		if !r.shared(m.Lane) {
+			m.Due = now // behind the others: it may be what the only modem stumbles over
+		}
 		return r.again(m, sim, now, 0, r.EscalateAfter, o.Detail)
 	default:
 		return r.refused(m, sim, o, repeat, now)
@@ -344,15 +371,15 @@ func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Dur
 	}
 	if p, ok := pinned(m); ok {
 		s.Lane = SIMLane(p)
-	} else if sim != "" {
+	} else if sim != "" && r.shared(m.Lane) {
 		s.Avoid, s.AvoidUntil = sim, now.Add(avoid)
 	}
 	s.Review = r.nextReview(m, s, now)
 	return s
 }
 
-// reportGrace is how long after the end of validity a report is still expected.
-const reportGrace = 24 * time.Hour
+// ReportGrace is how long after the end of validity a report is still expected.
+const ReportGrace = 24 * time.Hour
 
 // Progress decides by the parts alone: what a message has become when one of
 // them was accepted, reported on, or settled late.
@@ -371,7 +398,7 @@ func (r *Rules) Progress(m Message, now time.Time) Step {
 	case count[Delivered]+count[Sent] == n:
 		s.State, s.Why = Sent, "accepted by the network"
 		if m.Report {
-			s.Review = m.Expires.Add(reportGrace)
+			s.Review = m.Expires.Add(ReportGrace)
 		}
 	case count[Unknown] == 0 && (m.State == Unknown || m.State == Queued):
 		return r.again(m, "", now, 0, 0, "earlier parts are settled")

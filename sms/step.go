@@ -15,6 +15,7 @@ type Step struct {
 	Avoid      string
 	AvoidUntil time.Time
 	Tried      bool   // the hand-over counts as a try
+	Doubt      bool   // the outcome of the hand-over is not known
 	Duplicate  bool   // from now on the handset may show it twice
 	StartOver  bool   // all parts leave again, under a new reference
 	Refund     bool   // nothing was sent: the account gets its price back
@@ -29,6 +30,9 @@ func (m *Message) Apply(s Step) error {
 	m.Duplicate = m.Duplicate || s.Duplicate
 	if s.Tried {
 		m.Tries++
+	}
+	if s.Doubt {
+		m.Doubts++
 	}
 	for i := range m.Parts {
 		p := &m.Parts[i]

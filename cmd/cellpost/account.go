@@ -110,6 +110,19 @@ func toCredits(n float64) (sms.Credits, error) {
 	return sms.Credits(math.Round(n * float64(sms.Credit))), nil
 }
 
+// withReader opens the database to look at it.
+func (f configFlag) withReader(look func(*sqlite.Reader) error) error {
+	c, err := loadConfig(f.Config)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.OpenReader(c.database())
+	if err != nil {
+		return err
+	}
+	return errors.Join(look(store), store.Close())
+}
+
 // withStore opens the database for a change. Run by root it leaves the files to
 // the owner of the directory, for the daemon has to write to them.
 func (f configFlag) withStore(change func(*sqlite.Store) error) error {
@@ -170,7 +183,7 @@ type accountView struct {
 
 func (v accountListVerb) Run(ctx context.Context, s streams) error {
 	var views []accountView
-	err := v.withStore(func(store *sqlite.Store) error {
+	err := v.withReader(func(store *sqlite.Reader) error {
 		accounts, err := store.Accounts(ctx)
 		for _, a := range accounts {
 			views = append(views, accountView{

@@ -371,6 +371,9 @@ func (c config) rules() *sms.Rules {
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
 	}
+	for _, m := range c.Modem {
+		r.SIMs = append(r.SIMs, m.SIM)
+	}
 	for _, e := range c.Route {
 		price := sms.DefaultPrice
 		if e.Price != nil {

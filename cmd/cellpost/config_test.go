@@ -173,7 +173,7 @@ on_unknown = "hold"
 			{Prefix: "49", Tiers: [][]string{{"a"}}, Price: 700_000},
 			{Tiers: [][]string{{"a"}}},
 		},
-		UnknownWait: 5 * time.Second, EscalateAfter: time.Minute,
+		SIMs: []string{"a"}, UnknownWait: 5 * time.Second, EscalateAfter: time.Minute,
 	}
 	if got := c.rules(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -97,6 +97,11 @@ func (m *Mailer) compose(e sms.Event, to string) ([]byte, error) {
 	field("Auto-Submitted", "auto-replied")
 	field("MIME-Version", "1.0")
 	field("Content-Type", "text/plain; charset=utf-8")
+	if plain(e.Text) { // programs read it, and some do not decode
+		field("Content-Transfer-Encoding", "7bit")
+		b.WriteString("\r\n" + e.Text)
+		return b.Bytes(), nil
+	}
 	field("Content-Transfer-Encoding", "quoted-printable")
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
@@ -107,6 +112,20 @@ func (m *Mailer) compose(e sms.Event, to string) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// lineMost is how long a line of mail may be, in octets. RFC 5322, 2.1.1.
+const lineMost = 998
+
+// plain reports whether a text can stand in a mail as it is: ASCII in lines of
+// CRLF that are not too long. RFC 2045, 2.7.
+func plain(text string) bool {
+	for line := range strings.SplitSeq(text, "\r\n") {
+		if len(line) > lineMost || strings.ContainsFunc(line, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *Mailer) domain() string {

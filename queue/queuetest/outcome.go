@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -385,10 +386,19 @@ var doubtTests = []test{
 		e.want(late(refused(congestion)), sms.Cancelled)
 		e.nothing("b")
 	}},
+	{name: "a late result that comes before its line gave up settles the attempt", run: func(e *env) {
+		id := e.add(1)
+		c := e.claim("a")
+		e.ok(e.store.Late(e.ctx, c.Attempt, accepted(7)))
+		e.want(id, sms.Sent, sms.Sent)
+		if err := e.store.Settle(e.ctx, c, ambiguous); !errors.Is(err, queue.ErrLost) {
+			e.Errorf("settle afterwards: %v", err)
+		}
+		e.want(id, sms.Sent, sms.Sent)
+	}},
 	{name: "a late result for another attempt changes nothing", run: func(e *env) {
 		id := e.add(1)
 		c := e.claim("a")
-		e.ok(e.store.Late(e.ctx, c.Attempt, accepted(1))) // still open
 		e.ok(e.store.Late(e.ctx, c.Attempt+99, accepted(1)))
 		e.want(id, sms.Sending, sms.Sending)
 		e.settle(c, accepted(2))

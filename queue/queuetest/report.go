@@ -191,19 +191,49 @@ var reportTests = []test{
 		e.report("a", 18, string(number), received, true) // one is left
 		e.want(first.Message.ID, sms.Delivered, sms.Delivered)
 	}},
-	{name: "of what one end of a process left open, the oldest went first", run: func(e *env) {
-		older, younger := e.add(1), e.add(1)
-		e.claimID("a", older)
-		time.Sleep(time.Second)
-		e.claimID("a", younger)
+	{name: "could be about either that one end of a process left open", run: func(e *env) {
+		begun, held := e.add(1), e.add(1)
+		first := e.claimID("a", begun)
+		e.claimID("a", held)
 		_, err := e.store.Abandon(e.ctx)
 		e.ok(err)
+		e.report("a", 17, string(number), received, false)
+		e.want(begun, sms.Unknown, sms.Unknown)
+		e.want(held, sms.Unknown, sms.Unknown)
+		e.ok(e.store.Late(e.ctx, first.Attempt, accepted(17)))
+		e.want(begun, sms.Delivered, sms.Delivered)
+	}},
+	{name: "waits for the end of what is under way to the number", run: func(e *env) {
+		doubtful := e.doubt("a")
+		second := e.add(1)
+		c := e.claimID("a", second)
+		e.report("a", 9, string(number), received, false) // overtakes its result
+		e.want(doubtful.Message.ID, sms.Unknown)
+		e.settle(c, accepted(9))
+		e.want(second, sms.Delivered)
+		e.want(doubtful.Message.ID, sms.Unknown)
+	}},
+	{name: "a second report is about what the first was", run: func(e *env) {
+		id := e.sent("a", 17)
 		e.report("a", 17, string(number), received, true)
-		e.want(older, sms.Delivered, sms.Delivered)
-		e.want(younger, sms.Unknown, sms.Unknown)
+		e.want(id, sms.Delivered)
+		doubtful := e.doubt("a")
 		time.Sleep(time.Second)
-		e.report("a", 18, string(number), received, true)
-		e.want(younger, sms.Delivered, sms.Delivered)
+		e.report("a", 17, string(number), received, true)
+		e.want(doubtful.Message.ID, sms.Unknown)
+	}},
+	{name: "an outcome that was never known is out of the question in time", run: func(e *env) {
+		e.doubt("a")
+		time.Sleep(9 * 24 * time.Hour)
+		second := e.doubt("a")
+		e.report("a", 17, string(number), received, true)
+		e.want(second.Message.ID, sms.Delivered)
+	}},
+	{name: "cannot name a part whose modem gave no reference", run: func(e *env) {
+		id := e.add(1)
+		e.settle(e.claimID("a", id), sms.Outcome{Kind: sms.Accepted, NoMR: true})
+		e.report("a", 0, string(number), received, false)
+		e.want(id, sms.Sent)
 	}},
 	{name: "tells the truth about a cancelled message", run: func(e *env) {
 		id := e.add(1)

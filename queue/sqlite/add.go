@@ -81,8 +81,8 @@ func (t *tx) addMessage(m *sms.Message) error {
 	}
 	seq, err := t.insert(`INSERT INTO message (id, submission, account, source, recipient, sender, client_id, only_sim,
 			text, priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-			tries, price, why, duplicate, created, updated, notes)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, 1)`,
+			tries, price, why, duplicate, created, updated, notes, doubts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, 1, 0)`,
 		m.ID[:], m.Submission[:], m.Account, m.Source, m.To, m.From, m.ClientID, m.OnlySIM,
 		m.Text, m.Priority, m.Escalate, m.Resend, m.Report, m.State, millis(m.Due), millis(m.Review), millis(m.Expires),
 		m.Lane, m.Avoid, millis(m.AvoidUntil), m.Price, m.Why,

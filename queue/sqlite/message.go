@@ -34,7 +34,7 @@ func (r *record) next() int {
 
 const messageColumns = `seq, id, submission, account, source, recipient, sender, client_id, only_sim, text,
 	priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-	tries, price, why, duplicate, created, updated, notes`
+	tries, price, why, duplicate, created, updated, notes, doubts`
 
 func scanMessage(s scanner) (*record, error) {
 	var r record
@@ -42,7 +42,7 @@ func scanMessage(s scanner) (*record, error) {
 	return &r, s.Scan(&r.seq, ident{&m.ID}, ident{&m.Submission}, &m.Account, &m.Source, &m.To, &m.From, &m.ClientID,
 		&m.OnlySIM, &m.Text, &m.Priority, &m.Escalate, &m.Resend, &m.Report, &m.State, moment{&m.Due},
 		moment{&m.Review}, moment{&m.Expires}, &m.Lane, &m.Avoid, moment{&m.AvoidUntil}, &m.Tries, &m.Price,
-		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes)
+		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes, &m.Doubts)
 }
 
 const partColumns = `n, tpdu, state, sim, mr`
@@ -81,9 +81,9 @@ func (t *tx) save(r *record) error {
 	m := &r.msg
 	m.Updated = t.now
 	_, err := t.exec(`UPDATE message SET state = ?, due = ?, review = ?, lane = ?, avoid = ?, avoid_until = ?,
-		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ? WHERE seq = ?`,
+		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ?, doubts = ? WHERE seq = ?`,
 		m.State, millis(m.Due), millis(m.Review), m.Lane, m.Avoid, millis(m.AvoidUntil),
-		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, r.seq)
+		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, m.Doubts, r.seq)
 	if err != nil {
 		return err
 	}

@@ -41,65 +41,67 @@ func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err er
 // candidate is an attempt that a report may be about, by the number that it
 // went to.
 type candidate struct {
-	id    int64
-	to    sms.Number
-	ended int64
+	id   int64
+	to   sms.Number
+	open bool // its part waits for a report
 }
 
 func scanCandidate(s scanner) (c candidate, err error) {
-	err = s.Scan(&c.id, &c.to, &c.ended)
+	err = s.Scan(&c.id, &c.to, &c.open)
 	return c, err
 }
 
-// The candidates of a report, newest first. Both look back over a bounded
-// number of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
+// The candidates of a report, newest first. All look back over a bounded number
+// of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
 const (
-	sentQuery = `SELECT a.id, m.recipient, a.ended FROM (
-			SELECT id, message, part, ended FROM attempt INDEXED BY attempt_by_reference
+	// referenceQuery finds those that got the TP-MR.
+	referenceQuery = `SELECT a.id, m.recipient, p.state = 'sent' FROM (
+			SELECT id, message, part FROM attempt INDEXED BY attempt_by_reference
 			WHERE sim = ? AND mr = ? AND outcome = 'accepted' AND NOT obsolete ORDER BY id DESC LIMIT 200
 		) a JOIN part p ON p.message = a.message AND p.n = a.part JOIN message m ON m.seq = a.message
-		WHERE p.state = 'sent' ORDER BY a.id DESC`
-	unknownQuery = `SELECT a.id, m.recipient, a.ended FROM (
-			SELECT id, message, ended FROM attempt INDEXED BY attempt_unknown
+		WHERE p.state = 'sent' OR m.expires > ? ORDER BY a.id DESC`
+	// unknownQuery finds those whose TP-MR is not known, as long as a report on
+	// them may come.
+	unknownQuery = `SELECT a.id, m.recipient, 1 FROM (
+			SELECT id, message FROM attempt INDEXED BY attempt_unknown
 			WHERE sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1000
-		) a JOIN message m ON m.seq = a.message ORDER BY a.id DESC`
+		) a JOIN message m ON m.seq = a.message WHERE m.expires > ? ORDER BY a.id DESC`
+	// underWayQuery finds those that the SIM is about to get its TP-MR for.
+	underWayQuery = `SELECT a.id, m.recipient, 1 FROM attempt a INDEXED BY attempt_open
+		JOIN message m ON m.seq = a.message WHERE a.outcome = 'open' AND a.sim = ?`
 )
 
-// match finds the attempt that a report is about, and lets it count.
+// match finds the attempt that a report is about, and lets it count. What has
+// the TP-MR and the number is meant. Else it is about one whose TP-MR is not
+// known, but only if nothing else can be meant: taken for the wrong one, a report
+// would lose a message. What is under way may be meant as well, for reports
+// overtake results; then its end decides.
 func (t *tx) match(id int64, sim string, report pdu.StatusReport) (bool, error) {
 	if report.ForCommand {
 		return false, nil
 	}
-	list, err := all(t, scanCandidate, sentQuery, sim, report.Reference)
+	to := func(query string, args ...any) ([]candidate, error) {
+		list, err := all(t, scanCandidate, query, args...)
+		return slices.DeleteFunc(list, func(c candidate) bool { return !c.to.Matches(report.Recipient.Value) }), err
+	}
+	reportable := millis(t.now.Add(-sms.ReportGrace))
+	named, err := to(referenceQuery, sim, report.Reference, reportable)
 	if err != nil {
 		return false, err
 	}
-	for _, c := range list {
-		if c.to.Matches(report.Recipient.Value) {
-			return true, t.matched(id, c.id, report)
-		}
+	if len(named) > 0 {
+		i := max(0, slices.IndexFunc(named, func(c candidate) bool { return c.open }))
+		return true, t.matched(id, named[i].id, report)
 	}
-	unknown, err := all(t, scanCandidate, unknownQuery, sim)
+	unknown, err := to(unknownQuery, sim, reportable)
 	if err != nil {
 		return false, err
 	}
-	unknown = slices.DeleteFunc(unknown, func(c candidate) bool { return !c.to.Matches(report.Recipient.Value) })
-	if c, ok := certainOf(unknown); ok {
-		return true, t.matched(id, c.id, report)
+	underWay, err := to(underWayQuery, sim)
+	if err != nil || len(unknown) != 1 || len(underWay) > 0 {
+		return false, err
 	}
-	return false, nil
-}
-
-// certainOf says which of several attempts of unknown outcome, newest first, a
-// report must be about; ok is false where it may be one as well as another. Of
-// those that one end of a process left open, a line had handed over the oldest
-// first, and went on only when that was accepted.
-func certainOf(unknown []candidate) (c candidate, ok bool) {
-	if len(unknown) == 0 {
-		return candidate{}, false
-	}
-	newest, oldest := unknown[0], unknown[len(unknown)-1]
-	return oldest, newest.ended == oldest.ended
+	return true, t.matched(id, unknown[0].id, report)
 }
 
 func (t *tx) matched(id, attempt int64, report pdu.StatusReport) error {
@@ -180,16 +182,38 @@ func (t *tx) decides(a attempt, p *sms.Part, st pdu.Status) (bool, error) {
 // can have come: the two are stamped in different places.
 const overtaking = 5 * time.Second
 
-const keptQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
-	WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`
+const (
+	keptQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
+		WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`
+	keptByAnyQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
+		WHERE attempt IS NULL AND sim = ? AND received >= ?`
+)
 
-// matchKept looks for reports that came before the TP-MR of their part was
-// known.
+// matchKept looks for reports that came before it was known how their hand-over
+// ended: with a TP-MR, or not at all.
 func (t *tx) matchKept(a attempt, r *record, o sms.Outcome) error {
-	if o.Kind != sms.Accepted || a.obsolete {
+	if a.obsolete {
 		return nil
 	}
-	kept, err := all(t, scanKept, keptQuery, a.sim, o.MR, millis(a.started.Add(-overtaking)))
+	since := millis(a.started.Add(-overtaking))
+	switch {
+	case o.Kind == sms.Accepted && !o.NoMR:
+		return t.eachKept(r, func(id int64, report pdu.StatusReport) error {
+			return t.count(id, a, r, report, "")
+		}, keptQuery, a.sim, o.MR, since)
+	case o.Kind == sms.Ambiguous:
+		return t.eachKept(r, func(id int64, report pdu.StatusReport) error {
+			_, err := t.match(id, a.sim, report)
+			return err
+		}, keptByAnyQuery, a.sim, since)
+	}
+	return nil
+}
+
+// eachKept goes through the kept reports of a query that are about the number of
+// a message.
+func (t *tx) eachKept(r *record, f func(id int64, report pdu.StatusReport) error, query string, args ...any) error {
+	kept, err := all(t, scanKept, query, args...)
 	if err != nil {
 		return err
 	}
@@ -198,7 +222,7 @@ func (t *tx) matchKept(a attempt, r *record, o sms.Outcome) error {
 		if err != nil || report.ForCommand || !r.msg.To.Matches(report.Recipient.Value) {
 			continue
 		}
-		if err := t.count(k.id, a, r, report, ""); err != nil {
+		if err := f(k.id, report); err != nil {
 			return err
 		}
 	}

@@ -118,12 +118,15 @@ func (s *Store) Late(ctx context.Context, id int64, o sms.Outcome) error {
 			return nil
 		case err != nil:
 			return err
-		case a.outcome != sms.Ambiguous, o.Kind == sms.Ambiguous, o.Kind == sms.Open:
+		case a.outcome != sms.Ambiguous && a.outcome != sms.Open, o.Kind == sms.Ambiguous, o.Kind == sms.Open:
 			return nil
 		}
 		r, err := t.load(a.seq)
 		if err != nil {
 			return err
+		}
+		if a.outcome == sms.Open { // its line could not say yet that it does not know
+			return t.settle(a, r, explained(o))
 		}
 		return t.late(a, r, explained(o))
 	})
@@ -198,7 +201,7 @@ func (t *tx) held(id int64) (attempt, *record, error) {
 // outcome writes how an attempt ended.
 func (t *tx) outcome(a attempt, o sms.Outcome) error {
 	var mr any
-	if o.Kind == sms.Accepted {
+	if o.Kind == sms.Accepted && !o.NoMR {
 		mr = o.MR
 	}
 	_, err := t.exec(`UPDATE attempt SET outcome = ?, mr = ?, cause_set = ?, cause_code = ?, detail = ?, ended = ? WHERE id = ?`,

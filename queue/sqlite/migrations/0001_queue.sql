@@ -44,7 +44,8 @@ CREATE TABLE message (
     duplicate   INTEGER NOT NULL CHECK (duplicate IN (0, 1)),
     created     INTEGER NOT NULL,
     updated     INTEGER NOT NULL,
-    notes       INTEGER NOT NULL -- lines of the timeline
+    notes       INTEGER NOT NULL, -- lines of the timeline
+    doubts      INTEGER NOT NULL CHECK (doubts >= 0) -- hand-overs of unknown outcome
 ) STRICT;
 
 -- What a claim decides by is all in the index, so that passing over a row
@@ -86,7 +87,7 @@ CREATE TABLE attempt (
     obsolete   INTEGER NOT NULL CHECK (obsolete IN (0, 1)), -- its message started over since
     started    INTEGER NOT NULL,
     ended      INTEGER CHECK ((ended IS NULL) = (outcome = 'open')),
-    CHECK ((mr IS NOT NULL) = (outcome = 'accepted')),
+    CHECK (mr IS NULL OR outcome = 'accepted'), -- NULL when accepted: the modem named none
     FOREIGN KEY (message, part) REFERENCES part (message, n) ON DELETE CASCADE
 ) STRICT;
 
