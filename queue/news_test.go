@@ -121,15 +121,13 @@ func TestEventAtTheEnd(t *testing.T) {
 	}}
 	bubble(t, sms.Rules{}, nil, func(w *world) {
 		q := queue.New(w.store, w.rules, map[string]queue.Notifier{"mail": d}, discard)
-		w.store.down.Store(true) // the queue of the world has no door for it
-		w.ok(w.queue.Add(w.ctx, sms.Batch{Events: []sms.Event{{Door: "mail", Text: "0"}}}))
-		w.stop()
-		w.store.down.Store(false)
+		w.stop() // the queue of the world has no door for it
+		w.ok(w.store.Add(w.ctx, sms.Batch{Events: []sms.Event{{Door: "mail", Text: "0"}}}))
 		stop := w.run(q.Run)
 		w.until(30 * time.Second)
 		stop()
 		if d.calls == nil || !w.newsEnded() {
-			w.Errorf("calls were %q, and the event is still waiting", d.calls)
+			w.Errorf("calls were %q, or the event is still waiting", d.calls)
 		}
 	})
 }
