@@ -24,6 +24,7 @@ type verbs struct {
 	Send    sendVerb    `cmd:"" help:"Send a message through the running gateway."`
 	Queue   queueVerb   `cmd:"" help:"See and cancel messages."`
 	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
+	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
 	Modem   modemVerb   `cmd:"" help:"See the modems."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }

@@ -197,3 +197,23 @@ func (r *Reader) Inbox(ctx context.Context, limit int) ([]sms.Inbound, error) {
 		return in, err
 	})
 }
+
+// Told is an event, and how its delivery stands.
+type Told struct {
+	sms.Event
+	State sms.EventState
+	Why   string // of the last delivery that failed
+}
+
+// Events returns what customers are told, newest first; limit 0 is 50.
+func (r *Reader) Events(ctx context.Context, limit int) ([]Told, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id, door, account, recipient, subject, text, created, tries, state, why
+		FROM event ORDER BY id DESC LIMIT ?`, cmp.Or(limit, 50))
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(s scanner) (e Told, err error) {
+		err = s.Scan(&e.ID, &e.Door, &e.Account, &e.To, &e.Subject, &e.Text, moment{&e.Created}, &e.Tries, &e.State, &e.Why)
+		return e, err
+	})
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"cellpost/queue/sqlite"
+)
+
+// repliesVerb shows what customers are told: all of it where no smarthost takes it.
+type repliesVerb struct {
+	configFlag
+	Limit int  `help:"How many." default:"50"`
+	JSON  bool `help:"Print one JSON object a line."`
+}
+
+// replyView is a reply as the verb prints it.
+type replyView struct {
+	At    string `json:"at"`
+	To    string `json:"to"`
+	State string `json:"state"` // waiting, delivered or dead
+	Tries int    `json:"tries"`
+	Why   string `json:"why,omitempty"`
+	Text  string `json:"text"`
+}
+
+// Run reads the files: nothing has to be asked of the daemon.
+func (v repliesVerb) Run(ctx context.Context, s streams) error {
+	var views []replyView
+	err := v.withReader(func(store *sqlite.Reader) error {
+		events, err := store.Events(ctx, v.Limit)
+		for _, e := range events {
+			views = append(views, replyView{e.Created.Local().Format(clock), e.To, string(e.State), e.Tries, e.Why, e.Text})
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printLines(s.out, views)
+	}
+	for _, r := range views {
+		fmt.Fprintf(s.out, "%s to %s: %s %s\n", r.At, strings.Map(visible, r.To), r.State, strings.Map(visible, r.Why))
+		for line := range strings.Lines(strings.TrimRight(r.Text, "\r\n")) {
+			fmt.Fprintf(s.out, "  %s\n", strings.Map(visible, strings.TrimRight(line, "\r\n")))
+		}
+	}
+	return nil
+}
