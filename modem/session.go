@@ -20,8 +20,7 @@ type session struct {
 	follow   chan func(context.Context) // commands that unsolicited codes ask for, in order
 	setup    setup                      // not changed while followUp runs
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
-
-	owes atomic.Bool // an acknowledgement that a stall has swallowed
+	owes     atomic.Bool                // an acknowledgement that a stall has swallowed
 
 	mu       sync.Mutex // guards what follows
 	lastSend time.Time

@@ -45,8 +45,8 @@ func (q *Queue) deliver(ctx context.Context) {
 	}
 }
 
-// notify delivers one event and records the result. A delivery under way is
-// finished although ctx ends, so that it is not made twice.
+// notify delivers one event and records the result. A delivery under way has the
+// time of newsGrace when ctx ends, so that it is seldom made twice.
 func (q *Queue) notify(ctx context.Context, e sms.Event) {
 	stopping := ctx
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), newsTimeout)

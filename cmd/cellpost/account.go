@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -197,13 +196,7 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if v.JSON {
-		enc := json.NewEncoder(s.out)
-		for _, a := range views {
-			if err := enc.Encode(a); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printLines(s.out, views)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tAPI_ID\tCREDITS\tNETWORKS")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,7 +65,7 @@ func (v modemShowVerb) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if v.JSON {
-		return json.NewEncoder(s.out).Encode(m)
+		return printLines(s.out, []httpd.Modem{m})
 	}
 	return printModem(s.out, m)
 }

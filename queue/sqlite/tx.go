@@ -45,13 +45,17 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// exec returns how many rows it changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+func (t *tx) run(query string, args ...any) (sql.Result, error) {
 	s, err := t.stmt(query)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	r, err := s.ExecContext(background, args...)
+	return s.ExecContext(background, args...)
+}
+
+// exec returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	r, err := t.run(query, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -60,11 +64,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 
 // insert returns the key of the new row.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	s, err := t.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	r, err := s.ExecContext(background, args...)
+	r, err := t.run(query, args...)
 	if err != nil {
 		return 0, err
 	}
