@@ -23,6 +23,10 @@ require (
 )
 
 require (
+	github.com/emersion/go-ical v0.0.0-20250329121855-f41e73efc392 // indirect
+	github.com/emersion/go-vcard v0.0.0-20260618161152-d854b7e0e2d3 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
+	github.com/teambition/rrule-go v1.8.2 // indirect
+	golang.org/x/image v0.33.0 // indirect
 	golang.org/x/tools v0.38.0 // indirect
 )

@@ -145,7 +145,10 @@ func (b *builder) cut(text string) cut {
 		return c
 	}
 	p := b.submission.Params
-	o := pdu.SplitOptions{Flash: p.Flash, MaxParts: b.concat(), Reference: uint16(b.gate.references.next())}
+	o := pdu.SplitOptions{MaxParts: b.concat(), Reference: uint16(b.gate.references.next())}
+	if p.Flash {
+		o.Class = pdu.Class0
+	}
 	if p.Unicode {
 		o.Alphabet = pdu.UCS2
 	}

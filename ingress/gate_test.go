@@ -354,8 +354,7 @@ func TestSubmitParams(t *testing.T) {
 		check   func(m sms.Message, s pdu.Submit) bool
 	}{
 		{"flash", rich, Params{Flash: true}, "x", func(_ sms.Message, s pdu.Submit) bool {
-			class, ok := s.DCS.Class()
-			return ok && class == 0 && s.DCS.Alphabet() == pdu.GSM7
+			return s.DCS.Class() == pdu.Class0 && s.DCS.Alphabet() == pdu.GSM7
 		}},
 		{"unicode", rich, Params{Unicode: true}, "x", func(_ sms.Message, s pdu.Submit) bool {
 			return s.DCS.Alphabet() == pdu.UCS2 && s.UserData.Text(s.DCS) == "x"

@@ -107,7 +107,7 @@ func appendName(b []byte, a Address) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	septets, err := EncodeGSM7(a.Value)
+	septets, err := EncodeGSM7(a.Value, Tables{})
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (s *scanner) address(field string) Address {
 	}
 	a := Address{TON: TON(typ >> 4 & 7), NPI: NPI(typ & 15)}
 	if a.TON == TONAlphanumeric {
-		a.Value = DecodeGSM7(unpack(value, 0, n*4/7))
+		a.Value = DecodeGSM7(unpack(value, 0, n*4/7), Tables{})
 		return a
 	}
 	a.Value = decodeDigits(value, n)

@@ -42,7 +42,7 @@ func BenchmarkSplitUCS2Three(b *testing.B) {
 }
 
 func BenchmarkParseDeliver(b *testing.B) {
-	data, err := pdu.EncodeGSM7(strings.Repeat("hello", 30))
+	data, err := pdu.EncodeGSM7(strings.Repeat("hello", 30), pdu.Tables{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,7 +11,7 @@ func (d Deliver) AppendBinary(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, wrap("TP-OA", err)
 	}
-	b = append(b, d.PID, byte(d.DCS))
+	b = append(b, byte(d.PID), byte(d.DCS))
 	if b, err = appendTime(b, d.Time); err != nil {
 		return nil, wrap("TP-SCTS", err)
 	}
@@ -32,8 +32,16 @@ func (d Deliver) firstOctet() byte {
 // short, and octets after it, are warnings.
 func ParseDeliver(tpdu []byte) (Deliver, Warnings, error) {
 	s := scanner{b: tpdu}
+	d := s.deliver()
+	if s.err != nil {
+		return Deliver{}, nil, s.err
+	}
+	return d, s.warnings, nil
+}
+
+func (s *scanner) deliver() Deliver {
 	want := MTIDeliver
-	if len(tpdu) > 0 && MTI(tpdu[0]&mtiMask) == mtiReserved {
+	if len(s.b) > 0 && MTI(s.b[0]&mtiMask) == mtiReserved {
 		want = mtiReserved
 		s.warn("TP-MTI", 0, "the reserved type 3; taken for an SMS-DELIVER")
 	}
@@ -43,13 +51,10 @@ func ParseDeliver(tpdu []byte) (Deliver, Warnings, error) {
 		ReplyPath:    fo&bitRP != 0,
 		StatusReport: fo&bitSRI != 0,
 		Originator:   s.address("TP-OA"),
-		PID:          s.octet("TP-PID"),
+		PID:          PID(s.octet("TP-PID")),
 		DCS:          DCS(s.octet("TP-DCS")),
 		Time:         s.time("TP-SCTS"),
 	}
 	d.UserData = s.userData(d.DCS, fo&bitUDHI != 0)
-	if s.err != nil {
-		return Deliver{}, nil, s.err
-	}
-	return d, s.warnings, nil
+	return d
 }

@@ -74,7 +74,7 @@ func codingOf(r rune) coding {
 
 // EncodeGSM7 returns a text in the default alphabet and its extension table,
 // one septet an octet. The error is an [*AlphabetError].
-func EncodeGSM7(text string) ([]byte, error) {
+func EncodeGSM7(text string, t Tables) ([]byte, error) {
 	septets := make([]byte, 0, len(text))
 	for i, r := range text {
 		c := codingOf(r)
@@ -93,7 +93,7 @@ func EncodeGSM7(text string) ([]byte, error) {
 // succeeds: an escape to a character that the extension table lacks gives that
 // of the default table, and an escape with nothing to follow a space.
 // 3GPP TS 23.038, 6.2.1.1.
-func DecodeGSM7(septets []byte) string {
+func DecodeGSM7(septets []byte, t Tables) string {
 	text := make([]byte, 0, len(septets)+len(septets)/8)
 	for i := 0; i < len(septets); i++ {
 		septet := septets[i] & 0x7F

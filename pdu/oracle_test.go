@@ -111,7 +111,7 @@ func TestOracleAlphabet(t *testing.T) {
 			if septets[0] == 0x1B && septet == 0x0D {
 				continue // a control character, CR2: a CR here, an LF there
 			}
-			if got := pdu.DecodeGSM7(septets); got != string(text) {
+			if got := pdu.DecodeGSM7(septets, pdu.Tables{}); got != string(text) {
 				t.Errorf("% X: got %q, theirs is %q", septets, got, text)
 			}
 		}

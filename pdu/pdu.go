@@ -20,7 +20,7 @@ type Submit struct {
 	StatusReport     bool     // TP-SRR: a status report is asked for
 	Reference        byte     // TP-MR; most modems put their own count here
 	Destination      Address  // TP-DA, 1 to 20 digits
-	PID              byte     // TP-PID
+	PID              PID      // TP-PID
 	DCS              DCS      // TP-DCS
 	Validity         Validity // TP-VP; the zero value leaves the field out
 	UserData         UserData // TP-UD, with its length and header
@@ -33,7 +33,7 @@ type Deliver struct {
 	ReplyPath    bool      // TP-RP
 	StatusReport bool      // TP-SRI: the sender asked for a report
 	Originator   Address   // TP-OA
-	PID          byte      // TP-PID
+	PID          PID       // TP-PID
 	DCS          DCS       // TP-DCS
 	Time         time.Time // TP-SCTS with the zone of the SC; zero when it is no date
 	UserData     UserData  // TP-UD
@@ -49,7 +49,7 @@ type StatusReport struct {
 	Time         time.Time // TP-SCTS: when the SC took the message
 	Discharge    time.Time // TP-DT: when the outcome came about
 	Status       Status    // TP-ST
-	PID          byte      // TP-PID; 0 when absent
+	PID          PID       // TP-PID; 0 when absent
 	DCS          DCS       // TP-DCS; 0 when absent
 	UserData     UserData  // TP-UD; empty when absent
 }
@@ -67,16 +67,6 @@ type IE struct {
 	ID   byte
 	Data []byte
 }
-
-// Identifiers of the information elements that the product uses.
-const (
-	IEConcat8  byte = 0x00 // concatenated message, 8-bit reference
-	IEPorts8   byte = 0x04 // application port addressing, 8 bit
-	IEPorts16  byte = 0x05 // application port addressing, 16 bit
-	IEConcat16 byte = 0x08 // concatenated message, 16-bit reference
-	IESingle   byte = 0x24 // national language single shift
-	IELocking  byte = 0x25 // national language locking shift
-)
 
 // Concat says which part of a concatenated message a short message is.
 // 3GPP TS 23.040, 9.2.3.24.1 and 9.2.3.24.8.

@@ -198,63 +198,54 @@ func TestMessageType(t *testing.T) {
 }
 
 func TestDCS(t *testing.T) {
-	const none = -1
 	tests := []struct {
 		d          pdu.DCS
 		alphabet   pdu.Alphabet
-		class      int
+		class      pdu.Class
 		compressed bool
 	}{
-		{0x00, pdu.GSM7, none, false},
-		{0x03, pdu.GSM7, none, false}, // class bits without a class
-		{0x04, pdu.Octets, none, false},
-		{0x08, pdu.UCS2, none, false},
-		{0x0C, pdu.GSM7, none, false}, // reserved alphabet
-		{0x10, pdu.GSM7, 0, false},
-		{0x12, pdu.GSM7, 2, false},
-		{0x15, pdu.Octets, 1, false},
-		{0x1B, pdu.UCS2, 3, false},
-		{0x20, pdu.Octets, none, true},
-		{0x38, pdu.Octets, 0, true},
-		{0x40, pdu.GSM7, none, false}, // marked for automatic deletion
-		{0x54, pdu.Octets, 0, false},
-		{0x79, pdu.Octets, 1, true},
-		{0x48, pdu.UCS2, none, false},
-		{0x80, pdu.GSM7, none, false}, // reserved groups
-		{0x94, pdu.GSM7, none, false},
-		{0xB8, pdu.GSM7, none, false},
-		{0xC8, pdu.GSM7, none, false}, // message waiting, discard
-		{0xD8, pdu.GSM7, none, false}, // message waiting, store
-		{0xE8, pdu.UCS2, none, false}, // message waiting, store, UCS2
-		{0xF0, pdu.GSM7, 0, false},
-		{0xF6, pdu.Octets, 2, false},
+		{0x00, pdu.GSM7, pdu.NoClass, false},
+		{0x03, pdu.GSM7, pdu.NoClass, false}, // class bits without a class
+		{0x04, pdu.Octets, pdu.NoClass, false},
+		{0x08, pdu.UCS2, pdu.NoClass, false},
+		{0x0C, pdu.GSM7, pdu.NoClass, false}, // reserved alphabet
+		{0x10, pdu.GSM7, pdu.Class0, false},
+		{0x12, pdu.GSM7, pdu.Class2, false},
+		{0x15, pdu.Octets, pdu.Class1, false},
+		{0x1B, pdu.UCS2, pdu.Class3, false},
+		{0x20, pdu.Octets, pdu.NoClass, true},
+		{0x38, pdu.Octets, pdu.Class0, true},
+		{0x40, pdu.GSM7, pdu.NoClass, false}, // marked for automatic deletion
+		{0x54, pdu.Octets, pdu.Class0, false},
+		{0x79, pdu.Octets, pdu.Class1, true},
+		{0x48, pdu.UCS2, pdu.NoClass, false},
+		{0x80, pdu.GSM7, pdu.NoClass, false}, // reserved groups
+		{0x94, pdu.GSM7, pdu.NoClass, false},
+		{0xB8, pdu.GSM7, pdu.NoClass, false},
+		{0xC8, pdu.GSM7, pdu.NoClass, false}, // message waiting, discard
+		{0xD8, pdu.GSM7, pdu.NoClass, false}, // message waiting, store
+		{0xE8, pdu.UCS2, pdu.NoClass, false}, // message waiting, store, UCS2
+		{0xF0, pdu.GSM7, pdu.Class0, false},
+		{0xF6, pdu.Octets, pdu.Class2, false},
 	}
 	for _, tt := range tests {
-		class, ok := tt.d.Class()
-		if !ok {
-			class = none
-		}
-		if a, c := tt.d.Alphabet(), tt.d.Compressed(); a != tt.alphabet || class != tt.class || c != tt.compressed {
-			t.Errorf("%02X: got %v, class %d, compressed %v; want %v, %d, %v", tt.d, a, class, c, tt.alphabet, tt.class, tt.compressed)
+		if a, class, c := tt.d.Alphabet(), tt.d.Class(), tt.d.Compressed(); a != tt.alphabet || class != tt.class || c != tt.compressed {
+			t.Errorf("%02X: got %v, %v, compressed %v; want %v, %v, %v", byte(tt.d), a, class, c, tt.alphabet, tt.class, tt.compressed)
 		}
 	}
 }
 
 func TestTextDCS(t *testing.T) {
 	for _, a := range []pdu.Alphabet{pdu.GSM7, pdu.Octets, pdu.UCS2} {
-		for class := -1; class <= 3; class++ {
+		for class := pdu.NoClass; class <= pdu.Class3; class++ {
 			d := pdu.TextDCS(a, class)
-			got, ok := d.Class()
-			if !ok {
-				got = -1
-			}
-			if d.Alphabet() != a || got != class || d.Compressed() {
-				t.Errorf("%v, class %d: %02X is %v, class %d", a, class, d, d.Alphabet(), got)
+			if d.Alphabet() != a || d.Class() != class || d.Compressed() {
+				t.Errorf("%v, %v: %02X is %v", a, class, byte(d), d)
 			}
 		}
 	}
-	if d := pdu.TextDCS(pdu.Auto, 4); d != 0 {
-		t.Errorf("auto, no such class: got %02X, want 00", d)
+	if d := pdu.TextDCS(pdu.Auto, 5); d != 0 {
+		t.Errorf("auto, no such class: got %02X, want 00", byte(d))
 	}
 }
 
@@ -328,15 +319,15 @@ func TestGSM7(t *testing.T) {
 		{"eighth bit", "\xe1", "a", true},
 	}
 	for _, tt := range tests {
-		if got := pdu.DecodeGSM7([]byte(tt.septets)); got != tt.text {
+		if got := pdu.DecodeGSM7([]byte(tt.septets), pdu.Tables{}); got != tt.text {
 			t.Errorf("%s: read as %q, want %q", tt.name, got, tt.text)
 		}
-		if got, err := pdu.EncodeGSM7(tt.text); err != nil || !tt.oneWay && string(got) != tt.septets {
+		if got, err := pdu.EncodeGSM7(tt.text, pdu.Tables{}); err != nil || !tt.oneWay && string(got) != tt.septets {
 			t.Errorf("%s: written as %q, %v; want %q", tt.name, got, err, tt.septets)
 		}
 	}
 	for _, text := range []string{"ç", "\x00", "\x1b", "`", "\u03ff", "\u0400", "ы", "\ufffd", "\xff"} {
-		_, err := pdu.EncodeGSM7(text)
+		_, err := pdu.EncodeGSM7(text, pdu.Tables{})
 		if e, ok := errors.AsType[*pdu.AlphabetError](err); !ok || e.Offset != 0 || e.Error() == "" {
 			t.Errorf("%q: got %v, want an AlphabetError", text, err)
 		}
@@ -453,7 +444,7 @@ func TestSubmitComesBack(t *testing.T) {
 				NPI:   pdu.NPI(rapid.ByteRange(0, 15).Draw(t, "npi")),
 				Value: rapid.StringMatching(`[0-9*#abc]{1,20}`).Draw(t, "da"),
 			},
-			PID:      rapid.Byte().Draw(t, "pid"),
+			PID:      pdu.PID(rapid.Byte().Draw(t, "pid")),
 			DCS:      dcs,
 			Validity: pdu.RelativeValidity(time.Duration(rapid.Int64Range(0, int64(70*7*24*time.Hour)).Draw(t, "vp"))),
 			UserData: drawUserData(t, dcs),
@@ -485,7 +476,7 @@ func TestStatusReportComesBack(t *testing.T) {
 			Time:         at,
 			Discharge:    at.Add(time.Minute),
 			Status:       pdu.Status(rapid.Byte().Draw(t, "st")),
-			PID:          rapid.Byte().Draw(t, "pid"),
+			PID:          pdu.PID(rapid.Byte().Draw(t, "pid")),
 			DCS:          dcs,
 		}
 		if rapid.Bool().Draw(t, "text") {

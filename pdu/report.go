@@ -46,7 +46,7 @@ func (r StatusReport) appendOptional(b []byte) ([]byte, error) {
 	}
 	b = append(b, pi)
 	if pi&piPID != 0 {
-		b = append(b, r.PID)
+		b = append(b, byte(r.PID))
 	}
 	if pi&piDCS != 0 {
 		b = append(b, byte(r.DCS))
@@ -62,6 +62,14 @@ func (r StatusReport) appendOptional(b []byte) ([]byte, error) {
 // or ends before TP-ST. Whatever is wrong after that is a warning.
 func ParseStatusReport(tpdu []byte) (StatusReport, Warnings, error) {
 	s := scanner{b: tpdu}
+	r := s.report()
+	if s.err != nil {
+		return StatusReport{}, nil, s.err
+	}
+	return r, s.warnings, nil
+}
+
+func (s *scanner) report() StatusReport {
 	fo := s.firstOctet(MTIStatusReport)
 	r := StatusReport{
 		MoreMessages: fo&bitMMS == 0,
@@ -72,11 +80,10 @@ func ParseStatusReport(tpdu []byte) (StatusReport, Warnings, error) {
 		Discharge:    s.time("TP-DT"),
 		Status:       Status(s.octet("TP-ST")),
 	}
-	if s.err != nil {
-		return StatusReport{}, nil, s.err
+	if s.err == nil {
+		r.parseOptional(s, fo&bitUDHI != 0)
 	}
-	r.parseOptional(&s, fo&bitUDHI != 0)
-	return r, s.warnings, nil
+	return r
 }
 
 // parseOptional takes TP-PI and what it announces. The outcome is known by now,
@@ -90,7 +97,7 @@ func (r *StatusReport) parseOptional(s *scanner, header bool) {
 		more = s.octet("TP-PI")
 	}
 	if pi&piPID != 0 {
-		r.PID = s.octet("TP-PID")
+		r.PID = PID(s.octet("TP-PID"))
 	}
 	if pi&piDCS != 0 {
 		r.DCS = DCS(s.octet("TP-DCS"))
@@ -103,5 +110,6 @@ func (r *StatusReport) parseOptional(s *scanner, header bool) {
 	}
 	if s.err != nil {
 		s.warnings = append(s.warnings, s.err)
+		s.err = nil
 	}
 }

@@ -15,6 +15,9 @@ type scanner struct {
 	pos      int
 	warnings Warnings
 	err      *DecodeError
+
+	layout bool // note where the fields stand
+	spans  []Span
 }
 
 // rest is how many octets have not been taken.
@@ -30,8 +33,21 @@ func (s *scanner) take(field string, n int) []byte {
 		return nil
 	}
 	b := s.b[s.pos : s.pos+n]
+	s.span(field, s.pos, n)
 	s.pos += n
 	return b
+}
+
+// span notes where a field stands, or the part of it that was read.
+func (s *scanner) span(field string, at, n int) {
+	if !s.layout || n == 0 {
+		return
+	}
+	if last := len(s.spans) - 1; last >= 0 && s.spans[last].Field == field {
+		s.spans[last].Size += n
+		return
+	}
+	s.spans = append(s.spans, Span{Field: field, Offset: at, Size: n})
 }
 
 func (s *scanner) octet(field string) byte {

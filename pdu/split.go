@@ -11,12 +11,12 @@ import (
 // SplitOptions says how a text is to be cut. The zero value: alphabet chosen by
 // the text, no class, 8-bit reference 0, up to 255 parts.
 type SplitOptions struct {
-	Alphabet  Alphabet // Auto, GSM7 or UCS2
-	Flash     bool     // class 0
-	Header    []IE     // in every part, before the concatenation element
-	Reference uint16   // of a concatenated message; its low octet unless Wide
-	Wide      bool     // 16-bit reference
-	MaxParts  int      // 1 to 255; 0: 255
+	Alphabet  Alphabet // Octets: the text is data and goes as it stands
+	Class     Class
+	Header    []IE   // in every part, before the elements that Split adds
+	Reference uint16 // of a concatenated message; its low octet unless Wide
+	Wide      bool   // 16-bit reference
+	MaxParts  int    // 1 to 255; 0: 255
 }
 
 // Segments is a text ready to be sent.
@@ -36,13 +36,14 @@ func (e *TooLongError) Error() string {
 }
 
 // Split encodes a text and cuts it into as few parts as hold it. A single part
-// has no concatenation element. No cut goes through an escaped character or a
+// has no concatenation element of ours. No cut goes through an escaped character or a
 // surrogate pair, and where it costs no further part none parts a CR from its
 // LF or a character from what combines with it.
 //
 // The error is an [*AlphabetError] when the text has a character that the
 // alphabet asked for lacks, or is no UTF-8 (U+FFFD itself may be sent); a
-// [*TooLongError]; or about options that make no sense.
+// [*TooLongError]; or about options that make no sense, such as a Header that
+// leaves no room, or one with a concatenation element when it takes another.
 func Split(text string, o SplitOptions) (Segments, error) {
 	if o.MaxParts < 0 || o.MaxParts > maxTotal {
 		return Segments{}, fmt.Errorf("at most %d parts; ask for 1 to %d", o.MaxParts, maxTotal)
@@ -51,11 +52,7 @@ func Split(text string, o SplitOptions) (Segments, error) {
 	if err != nil {
 		return Segments{}, err
 	}
-	class := -1
-	if o.Flash {
-		class = 0
-	}
-	seg := Segments{DCS: TextDCS(alphabet, class)}
+	seg := Segments{DCS: TextDCS(alphabet, o.Class)}
 	if len(data) <= room(alphabet, o.Header) {
 		seg.Parts = []UserData{{Header: slices.Clone(o.Header), Data: data}}
 		return seg, nil
@@ -68,37 +65,45 @@ func Split(text string, o SplitOptions) (Segments, error) {
 func encode(text string, want Alphabet) (Alphabet, []byte, error) {
 	switch want {
 	case GSM7:
-		data, err := EncodeGSM7(text)
+		data, err := EncodeGSM7(text, Tables{})
 		return GSM7, data, err
 	case UCS2:
 		data, err := encodeUCS2(text)
 		return UCS2, data, err
 	case Auto:
-		if data, err := EncodeGSM7(text); err == nil {
+		if data, err := EncodeGSM7(text, Tables{}); err == nil {
 			return GSM7, data, nil
 		}
 		return encode(text, UCS2)
+	case Octets:
+		return Octets, []byte(text), nil
 	}
-	return 0, nil, fmt.Errorf("a text cannot be split as %s; ask for gsm7, ucs2 or auto", want)
+	return 0, nil, fmt.Errorf("there is no alphabet %d; ask for gsm7, ucs2, octets or auto", want)
 }
 
 // room returns how much Data a part can have besides its header.
 func room(a Alphabet, header []IE) int {
 	size := headerSize(header)
-	if a == GSM7 {
+	switch a {
+	case GSM7:
 		return maxSeptets - headerSeptets(size)
+	case UCS2:
+		return (maxOctets - size) &^ 1
 	}
-	return (maxOctets - size) &^ 1
+	return maxOctets - size
 }
 
 // concatenate cuts data, which is longer than one part, into parts with a
 // concatenation element.
 func concatenate(a Alphabet, data []byte, o SplitOptions) ([]UserData, error) {
+	if _, ok := (UserData{Header: o.Header}).Concat(); ok {
+		return nil, errors.New("the text takes several parts, and the header has a concatenation element already; leave that out")
+	}
 	c := Concat{Reference: o.Reference, Bits: 8}
 	if o.Wide {
 		c.Bits = 16
 	}
-	k := cutter{data: data, unit: unit(a), room: room(a, append(slices.Clip(o.Header), c.IE()))}
+	k := cutter{data: data, alphabet: a, unit: unit(a), room: room(a, append(slices.Clip(o.Header), c.IE()))}
 	if k.room < 2*k.unit {
 		return nil, errors.New("the header leaves no room for text; shorten it")
 	}
@@ -132,9 +137,10 @@ func unit(a Alphabet) int {
 
 // cutter finds where to cut data. Positions are octets of data.
 type cutter struct {
-	data []byte
-	unit int // 1 for GSM7, 2 for UCS2
-	room int // of one part, at least two units
+	data     []byte
+	alphabet Alphabet
+	unit     int // 2 for UCS2, else 1
+	room     int // of one part, at least two units
 }
 
 // cut returns the end of the part that starts at from, when so many parts are
@@ -173,10 +179,10 @@ func (k cutter) last(from int) int {
 
 // tears reports whether a cut goes through a character.
 func (k cutter) tears(at int) bool {
-	if at == len(k.data) {
+	switch {
+	case at == len(k.data), k.alphabet == Octets:
 		return false
-	}
-	if k.unit == 1 {
+	case k.alphabet == GSM7:
 		return k.data[at-1] == escape
 	}
 	return k.data[at]&0xFC == 0xDC // a low surrogate, whose high one is before it
@@ -187,7 +193,7 @@ const zeroWidthJoiner = 0x200D
 // joined reports whether a cut, which tears no character, parts two that belong
 // together.
 func (k cutter) joined(at int) bool {
-	if at == len(k.data) {
+	if at == len(k.data) || k.alphabet == Octets {
 		return false
 	}
 	before, after := k.around(at)
@@ -204,7 +210,7 @@ func (k cutter) joined(at int) bool {
 
 // around returns the characters on both sides of a cut.
 func (k cutter) around(at int) (before, after rune) {
-	if k.unit == 1 {
+	if k.alphabet == GSM7 {
 		return unescaped[k.data[at-1]], unescaped[k.data[at]]
 	}
 	before, after = k.at(at-2), k.at(at)

@@ -32,12 +32,12 @@ func TestSplit(t *testing.T) {
 		{"gsm7 wide", strings.Repeat("a", 161), pdu.SplitOptions{Wide: true}, 0x00, []int{152, 9}},
 		{"gsm7 header", strings.Repeat("a", 152), pdu.SplitOptions{Header: []pdu.IE{ports}}, 0x00, []int{152}},
 		{"gsm7 header two", strings.Repeat("a", 153), pdu.SplitOptions{Header: []pdu.IE{ports}}, 0x00, []int{146, 7}},
-		{"flash", "a", pdu.SplitOptions{Flash: true}, 0x10, []int{1}},
+		{"flash", "a", pdu.SplitOptions{Class: pdu.Class0}, 0x10, []int{1}},
 		{"escapes count twice", strings.Repeat("€", 80), pdu.SplitOptions{}, 0x00, []int{160}},
 		{"escape not torn", strings.Repeat("a", 152) + strings.Repeat("€", 5), pdu.SplitOptions{}, 0x00, []int{152, 10}},
 		{"escape costs a part", strings.Repeat("€", 153), pdu.SplitOptions{}, 0x00, []int{152, 152, 2}},
 		{"ucs2 by the text", "ы", pdu.SplitOptions{}, 0x08, []int{2}},
-		{"ucs2 asked for", "a", pdu.SplitOptions{Alphabet: pdu.UCS2, Flash: true}, 0x18, []int{2}},
+		{"ucs2 asked for", "a", pdu.SplitOptions{Alphabet: pdu.UCS2, Class: pdu.Class0}, 0x18, []int{2}},
 		{"ucs2 full", strings.Repeat("ы", 70), pdu.SplitOptions{}, 0x08, []int{140}},
 		{"ucs2 two", strings.Repeat("ы", 71), pdu.SplitOptions{}, 0x08, []int{134, 8}},
 		{"ucs2 wide", strings.Repeat("ы", 71), pdu.SplitOptions{Wide: true}, 0x08, []int{132, 10}},
@@ -106,7 +106,8 @@ func TestSplitRefuses(t *testing.T) {
 		{"no utf-8", "é\xff", pdu.SplitOptions{}, &pdu.AlphabetError{Alphabet: pdu.UCS2, Rune: -1, Offset: 2}},
 		{"no utf-8, gsm7", "a\xc3", pdu.SplitOptions{Alphabet: pdu.GSM7}, &pdu.AlphabetError{Alphabet: pdu.GSM7, Rune: -1, Offset: 1}},
 		{"a surrogate in utf-8", "\xed\xa0\xbd", pdu.SplitOptions{}, &pdu.AlphabetError{Alphabet: pdu.UCS2, Rune: -1, Offset: 0}},
-		{"octets", "a", pdu.SplitOptions{Alphabet: pdu.Octets}, nil},
+		{"no such alphabet", "a", pdu.SplitOptions{Alphabet: 9}, nil},
+		{"two concatenation elements", strings.Repeat("a", 161), pdu.SplitOptions{Header: []pdu.IE{pdu.Concat{Total: 2, Seq: 1}.IE()}}, nil},
 		{"parts over 255", "a", pdu.SplitOptions{MaxParts: 256}, nil},
 		{"parts under 0", "a", pdu.SplitOptions{MaxParts: -1}, nil},
 		{"no room", strings.Repeat("a", 10), pdu.SplitOptions{Header: []pdu.IE{long}}, nil},
@@ -229,7 +230,7 @@ func TestSplitKeepsTheText(t *testing.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 60).Draw(t, "text"), "")
 		checkSplit(t, text, pdu.SplitOptions{
 			Alphabet:  rapid.SampledFrom([]pdu.Alphabet{pdu.Auto, pdu.GSM7, pdu.UCS2}).Draw(t, "alphabet"),
-			Flash:     rapid.Bool().Draw(t, "flash"),
+			Class:     pdu.Class(rapid.IntRange(0, 4).Draw(t, "class")),
 			Wide:      rapid.Bool().Draw(t, "wide"),
 			Reference: rapid.Uint16().Draw(t, "reference"),
 		})

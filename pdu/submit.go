@@ -22,7 +22,7 @@ func (s Submit) AppendBinary(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, wrap("TP-DA", err)
 	}
-	b = append(b, s.PID, byte(s.DCS))
+	b = append(b, byte(s.PID), byte(s.DCS))
 	b = append(b, s.Validity.octets[:s.Validity.size()]...)
 	return appendUserData(b, s.UserData, s.DCS)
 }
@@ -41,6 +41,14 @@ func (s Submit) firstOctet() byte {
 // its user data. User data cut short, and octets after it, are warnings.
 func ParseSubmit(tpdu []byte) (Submit, Warnings, error) {
 	sc := scanner{b: tpdu}
+	s := sc.submit()
+	if sc.err != nil {
+		return Submit{}, nil, sc.err
+	}
+	return s, sc.warnings, nil
+}
+
+func (sc *scanner) submit() Submit {
 	fo := sc.firstOctet(MTISubmit)
 	s := Submit{
 		RejectDuplicates: fo&bitRD != 0,
@@ -48,18 +56,15 @@ func ParseSubmit(tpdu []byte) (Submit, Warnings, error) {
 		StatusReport:     fo&bitSRR != 0,
 		Reference:        sc.octet("TP-MR"),
 		Destination:      sc.address("TP-DA"),
-		PID:              sc.octet("TP-PID"),
+		PID:              PID(sc.octet("TP-PID")),
 		DCS:              DCS(sc.octet("TP-DCS")),
 		Validity:         sc.validity(fo >> shiftVPF & 3),
 	}
 	s.UserData = sc.userData(s.DCS, fo&bitUDHI != 0)
-	if sc.err != nil {
-		return Submit{}, nil, sc.err
-	}
-	if n := s.Destination; n.TON == TONAlphanumeric || n.Value == "" {
+	if n := s.Destination; sc.err == nil && (n.TON == TONAlphanumeric || n.Value == "") {
 		sc.warn("TP-DA", 2, "it is no number")
 	}
-	return s, sc.warnings, nil
+	return s
 }
 
 // SetConcatReference gives a part of a concatenated message another reference,

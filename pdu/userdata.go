@@ -2,7 +2,6 @@ package pdu
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +17,7 @@ const (
 // Text returns the short message for people. Messages that were cut in two are
 // to be read in one: join Data first, for an escape or a surrogate pair may
 // have been cut through. 8-bit data is shown as ISO 8859-1, which at least
-// loses nothing. National language tables (IESingle, IELocking) are not
-// applied.
+// loses nothing.
 func (u UserData) Text(d DCS) string {
 	switch d.Alphabet() {
 	case UCS2:
@@ -27,7 +25,7 @@ func (u UserData) Text(d DCS) string {
 	case Octets:
 		return decodeLatin1(u.Data)
 	default:
-		return DecodeGSM7(u.Data)
+		return DecodeGSM7(u.Data, u.Tables())
 	}
 }
 
@@ -37,51 +35,6 @@ func decodeLatin1(b []byte) string {
 		text = utf8.AppendRune(text, rune(c))
 	}
 	return string(text)
-}
-
-// Concat returns which part of a concatenated message this is; ok is false when
-// it is none, or when the element makes no sense (part 3 of 2) and has to be
-// ignored. Of several elements the last counts. 3GPP TS 23.040, 9.2.3.24.
-func (u UserData) Concat() (c Concat, ok bool) {
-	for _, ie := range slices.Backward(u.Header) {
-		if c, ok := ie.concat(); ok {
-			return c, true
-		}
-	}
-	return Concat{}, false
-}
-
-func (ie IE) concat() (c Concat, ok bool) {
-	switch {
-	case ie.ID == IEConcat8 && len(ie.Data) == 3:
-		c = Concat{Reference: uint16(ie.Data[0]), Total: ie.Data[1], Seq: ie.Data[2], Bits: 8}
-	case ie.ID == IEConcat16 && len(ie.Data) == 4:
-		c = Concat{Reference: binary.BigEndian.Uint16(ie.Data), Total: ie.Data[2], Seq: ie.Data[3], Bits: 16}
-	}
-	return c, 1 <= c.Seq && c.Seq <= c.Total
-}
-
-// IE returns the information element. The reference has 16 bits when Bits is
-// 16; else its low 8 are used.
-func (c Concat) IE() IE {
-	if c.Bits == 16 {
-		return IE{ID: IEConcat16, Data: []byte{byte(c.Reference >> 8), byte(c.Reference), c.Total, c.Seq}}
-	}
-	return IE{ID: IEConcat8, Data: []byte{byte(c.Reference), c.Total, c.Seq}}
-}
-
-// withReference returns a copy of the header with another reference in its
-// concatenation elements; ok is false when it has none.
-func withReference(header []IE, ref uint16) (changed []IE, ok bool) {
-	changed = slices.Clone(header)
-	for i, ie := range changed {
-		if c, isConcat := ie.concat(); isConcat {
-			c.Reference = ref
-			changed[i] = c.IE()
-			ok = true
-		}
-	}
-	return changed, ok
 }
 
 // headerSize returns how many octets a header takes, its length octet included.
@@ -170,12 +123,15 @@ func (s *scanner) userData(d DCS, header bool) UserData {
 		s.warn("TP-UD", s.pos, "%d octets follow it", have-size)
 	}
 	at = s.pos
-	b := s.take("TP-UD", size)
+	b := s.b[at : at+size]
+	s.pos += size
 	var u UserData
 	skip := 0
 	if header {
 		u.Header, skip = s.header(b, at)
 	}
+	s.span("TP-UD", at+skip, size-skip)
+	s.span("after TP-UD", s.pos, s.rest())
 	if septets {
 		from := headerSeptets(skip)
 		u.Data = unpack(b, from, max(from, min(udl, len(b)*8/7)))
@@ -198,15 +154,15 @@ func (s *scanner) header(b []byte, at int) (header []IE, size int) {
 		return nil, 0
 	}
 	size = 1 + int(b[0])
-	rest := bytes.Clone(b[1:size])
-	for len(rest) > 0 {
-		if len(rest) < 2 || len(rest) < 2+int(rest[1]) {
-			s.warn("TP-UD", at, "the last element does not fit into the header; header ignored")
-			return nil, size
-		}
-		end := 2 + int(rest[1])
-		header = append(header, IE{ID: rest[0], Data: rest[2:end:end]})
-		rest = rest[end:]
+	s.span("TP-UDHL", at, 1)
+	header, rest := elements(b[1:size])
+	for i, next := 0, at+1; i < len(header); i++ {
+		s.span(ieField(header[i].ID), next, 2+len(header[i].Data))
+		next += 2 + len(header[i].Data)
+	}
+	if rest > 0 {
+		s.warn("TP-UD", at+size-rest, "the last element does not fit into the header; header ignored")
+		return nil, size
 	}
 	return header, size
 }

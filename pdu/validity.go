@@ -1,6 +1,10 @@
 package pdu
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Validity is a TP-VP with its format; the zero value means that the field is
 // absent. 3GPP TS 23.040, 9.2.3.12.
@@ -46,19 +50,123 @@ func RelativeValidity(d time.Duration) Validity {
 	return Validity{format: vpfRelative, octets: [7]byte{byte(value)}}
 }
 
-// Duration returns the period of a relative validity; ok is false for one that
-// is absent or in another format.
+// Bits of the functionality indicator that an enhanced TP-VP begins with, and
+// the formats of what follows it. 3GPP TS 23.040, 9.2.3.12.3.
+const (
+	vpExtended   = 0x80 // another octet of functionality follows
+	vpSingleShot = 0x40
+	vpFormat     = 0x07
+
+	vpNone     = 0
+	vpRelative = 1 // one octet, as a relative TP-VP
+	vpSeconds  = 2 // one octet
+	vpClock    = 3 // hours, minutes and seconds in semi-octets
+)
+
+// EnhancedValidity returns an enhanced TP-VP of d, whole seconds rounded down,
+// one at least; from 100 h on it has the steps of [RelativeValidity]. Once asks
+// the service centre to try one time only. For d of zero or less the period is
+// left out, and all of the field unless once is set.
+func EnhancedValidity(d time.Duration, once bool) Validity {
+	seconds := int(max(d, time.Second) / time.Second)
+	v := Validity{format: vpfEnhanced}
+	v.octets[0] = flag(once, vpSingleShot)
+	switch {
+	case d <= 0 && !once:
+		return Validity{}
+	case d <= 0:
+	case seconds <= 255:
+		v.octets[0] |= vpSeconds
+		v.octets[1] = byte(seconds)
+	case seconds < 100*3600:
+		v.octets[0] |= vpClock
+		v.octets[1], v.octets[2], v.octets[3] = swapped(seconds/3600), swapped(seconds/60%60), swapped(seconds%60)
+	default:
+		v.octets[0] |= vpRelative
+		v.octets[1] = RelativeValidity(d).octets[0]
+	}
+	return v
+}
+
+// AbsoluteValidity returns a TP-VP that ends at t, whole seconds rounded down,
+// in the zone of t, which has to be whole quarters of an hour off UTC. The error
+// says why t cannot be written.
+func AbsoluteValidity(t time.Time) (Validity, error) {
+	if t.IsZero() {
+		return Validity{}, errors.New("TP-VP: the zero time; leave the field out instead")
+	}
+	b, err := appendTime(nil, t)
+	if err != nil {
+		return Validity{}, wrap("TP-VP", err)
+	}
+	return Validity{format: vpfAbsolute, octets: [7]byte(b)}, nil
+}
+
+// Duration returns the period of a relative or an enhanced validity; ok is
+// false for one that is absent, absolute or reserved.
 func (v Validity) Duration() (d time.Duration, ok bool) {
-	if v.format != vpfRelative {
+	if v.format == vpfRelative {
+		return relativePeriod(v.octets[0]), true
+	}
+	at := 1
+	if v.octets[0]&vpExtended != 0 {
+		at++ // what a second octet of functionality would say is not defined
+	}
+	if v.format != vpfEnhanced {
 		return 0, false
 	}
-	value := int(v.octets[0])
+	switch v.octets[0] & vpFormat {
+	case vpRelative:
+		return relativePeriod(v.octets[at]), true
+	case vpSeconds:
+		return time.Duration(v.octets[at]) * time.Second, v.octets[at] > 0
+	case vpClock:
+		h, m, s := unswapped(v.octets[at]), unswapped(v.octets[at+1]), unswapped(v.octets[at+2])
+		return time.Duration(3600*h+60*m+s) * time.Second, h >= 0 && 0 <= m && m < 60 && 0 <= s && s < 60
+	}
+	return 0, false
+}
+
+func relativePeriod(value byte) (d time.Duration) {
 	for _, s := range relativeSteps {
-		if value >= s.first {
-			d = s.base + time.Duration(value-s.first)*s.step
+		if int(value) >= s.first {
+			d = s.base + time.Duration(int(value)-s.first)*s.step
 		}
 	}
-	return d, true
+	return d
+}
+
+// Time returns the end of an absolute validity; ok is false for one in another
+// format, or that is no date.
+func (v Validity) Time() (t time.Time, ok bool) {
+	if v.format != vpfAbsolute {
+		return time.Time{}, false
+	}
+	s := scanner{b: v.octets[:]}
+	t = s.time("TP-VP")
+	return t, len(s.warnings) == 0
+}
+
+// Once reports whether the service centre is to try one time only, which an
+// enhanced validity can ask for.
+func (v Validity) Once() bool { return v.format == vpfEnhanced && v.octets[0]&vpSingleShot != 0 }
+
+// String returns the validity in words: "relative, 24h0m0s".
+func (v Validity) String() string {
+	words := [...]string{"none", "enhanced", "relative", "absolute"}[v.format&3]
+	if v.Once() {
+		words += ", once"
+	}
+	if d, ok := v.Duration(); ok {
+		return words + ", " + d.String()
+	}
+	if t, ok := v.Time(); ok {
+		return words + ", " + t.Format(time.RFC3339)
+	}
+	if v.format == 0 || v.format == vpfEnhanced && v.octets[0]&vpFormat == vpNone {
+		return words
+	}
+	return fmt.Sprintf("%s, unreadable % X", words, v.octets)
 }
 
 // size is how many octets the field takes.

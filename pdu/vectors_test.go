@@ -96,9 +96,7 @@ func (f fields) time(key string, t time.Time) {
 func (f fields) text(ud pdu.UserData, dcs pdu.DCS) {
 	f.put("text", strconv.Quote(ud.Text(dcs)), "")
 	f.put("alphabet", dcs.Alphabet(), "gsm7")
-	if class, ok := dcs.Class(); ok {
-		f.put("class", class, "")
-	}
+	f.put("class", dcs.Class(), "no class")
 	if c, ok := ud.Concat(); ok {
 		f.put("concat", fmt.Sprintf("%d %d/%d", c.Reference, c.Seq, c.Total), "")
 	}
@@ -148,9 +146,7 @@ func submitFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	f.flag("RejectDuplicates", s.RejectDuplicates)
 	f.flag("StatusReport", s.StatusReport)
 	f.flag("ReplyPath", s.ReplyPath)
-	if d, ok := s.Validity.Duration(); ok {
-		f.put("validity", d, "")
-	}
+	f.put("validity", s.Validity, "none")
 	f.text(s.UserData, s.DCS)
 	again, _ := s.AppendBinary(nil)
 	return w, again, nil

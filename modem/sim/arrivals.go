@@ -116,7 +116,7 @@ func (m *Modem) route(a arrival) bool {
 		return m.pass("+CDS: %d\r\n%s", a)
 	case a.report:
 		return m.store(a, memSR, "+CDSI", true)
-	case mt == 2 && a.class != 2, mt == 3 && a.class == 3:
+	case mt == 2 && a.class != pdu.Class2, mt == 3 && a.class == pdu.Class3:
 		return m.pass("+CMT: ,%d\r\n%s", a)
 	}
 	return m.store(a, m.set.mem[2], "+CMTI", mt > 0)

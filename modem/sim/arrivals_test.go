@@ -26,25 +26,25 @@ func inbound(t *testing.T, code, text string) string {
 func TestRouting(t *testing.T) {
 	tests := []struct {
 		name, setup string
-		class       int
+		class       pdu.Class
 		report      bool
 		want        string // what is said by itself
 		sm, sr      int    // messages stored
 	}{
-		{"stored in silence", "AT+CNMI=2,0\r", -1, false, "", 1, 0},
-		{"stored and said", "AT+CNMI=2,1\r", -1, false, `+CMTI: "SM",1`, 1, 0},
-		{"stored elsewhere", "AT+CNMI=2,1;+CPMS=\"SM\",\"SM\",\"ME\"\r", -1, false, `+CMTI: "ME",1`, 0, 0},
-		{"passed on", "AT+CNMI=2,2\r", -1, false, "+CMT: ,", 0, 0},
-		{"mode 1", "AT+CNMI=1,2\r", -1, false, "+CMT: ,", 0, 0},
-		{"passed on, class 0", "AT+CNMI=2,2\r", 0, false, "+CMT: ,", 0, 0},
-		{"class 2 belongs in the SIM", "AT+CNMI=2,2\r", 2, false, `+CMTI: "SM",1`, 1, 0},
-		{"class 3 only", "AT+CNMI=2,3\r", 3, false, "+CMT: ,", 0, 0},
-		{"not of class 3", "AT+CNMI=2,3\r", -1, false, `+CMTI: "SM",1`, 1, 0},
-		{"mode 0 keeps the code", "AT+CNMI=0,1\r", -1, false, "", 1, 0},
-		{"mode 0 leaves it to the network", "AT+CNMI=0,2\r", -1, false, "", 0, 0},
-		{"no reports", "AT+CNMI=2,1,0,0\r", 0, true, "", 0, 0},
-		{"reports passed on", "AT+CNMI=2,1,0,1\r", 0, true, "+CDS: ", 0, 0},
-		{"reports stored", "AT+CNMI=2,1,0,2\r", 0, true, `+CDSI: "SR",1`, 0, 1},
+		{"stored in silence", "AT+CNMI=2,0\r", pdu.NoClass, false, "", 1, 0},
+		{"stored and said", "AT+CNMI=2,1\r", pdu.NoClass, false, `+CMTI: "SM",1`, 1, 0},
+		{"stored elsewhere", "AT+CNMI=2,1;+CPMS=\"SM\",\"SM\",\"ME\"\r", pdu.NoClass, false, `+CMTI: "ME",1`, 0, 0},
+		{"passed on", "AT+CNMI=2,2\r", pdu.NoClass, false, "+CMT: ,", 0, 0},
+		{"mode 1", "AT+CNMI=1,2\r", pdu.NoClass, false, "+CMT: ,", 0, 0},
+		{"passed on, class 0", "AT+CNMI=2,2\r", pdu.Class0, false, "+CMT: ,", 0, 0},
+		{"class 2 belongs in the SIM", "AT+CNMI=2,2\r", pdu.Class2, false, `+CMTI: "SM",1`, 1, 0},
+		{"class 3 only", "AT+CNMI=2,3\r", pdu.Class3, false, "+CMT: ,", 0, 0},
+		{"not of class 3", "AT+CNMI=2,3\r", pdu.NoClass, false, `+CMTI: "SM",1`, 1, 0},
+		{"mode 0 keeps the code", "AT+CNMI=0,1\r", pdu.NoClass, false, "", 1, 0},
+		{"mode 0 leaves it to the network", "AT+CNMI=0,2\r", pdu.NoClass, false, "", 0, 0},
+		{"no reports", "AT+CNMI=2,1,0,0\r", pdu.NoClass, true, "", 0, 0},
+		{"reports passed on", "AT+CNMI=2,1,0,1\r", pdu.NoClass, true, "+CDS: ", 0, 0},
+		{"reports stored", "AT+CNMI=2,1,0,2\r", pdu.NoClass, true, `+CDSI: "SR",1`, 0, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

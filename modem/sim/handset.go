@@ -54,13 +54,12 @@ func (n *Network) deliver(from string, s pdu.Submit, f Fault, outcomes []outcome
 
 // show gives a part to the handset, which shows the message when it is whole.
 func (n *Network) show(from string, s pdu.Submit) {
-	class, ok := s.DCS.Class()
 	screen := Screen{
 		At:    time.Now(),
 		To:    s.Destination.Digits(),
 		From:  from,
 		Text:  s.UserData.Text(s.DCS),
-		Flash: ok && class == 0,
+		Flash: s.DCS.Class() == pdu.Class0,
 		Parts: 1,
 	}
 	if c, ok := s.UserData.Concat(); ok {

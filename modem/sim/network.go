@@ -263,11 +263,7 @@ func (n *Network) Deliver(to string, d pdu.Deliver) error {
 	if m == nil {
 		return fmt.Errorf("send to %s: no SIM has that number: give it as Options.MSISDN", to)
 	}
-	class, ok := d.DCS.Class()
-	if !ok {
-		class = -1
-	}
-	m.receive(arrival{tpdu: tpdu, class: class})
+	m.receive(arrival{tpdu: tpdu, class: d.DCS.Class()})
 	return nil
 }
 

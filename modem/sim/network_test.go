@@ -48,7 +48,7 @@ func TestLedger(t *testing.T) {
 		b := connect(t, NewModem(n, Options{NoEcho: true, Name: "second", MSISDN: "447700900777"}))
 		a.hands(submission(t, handset, "one"), "+CMGS: 1|OK")
 		b.hands(submission(t, handset, "one", func(s *pdu.Submit) { s.Validity = pdu.RelativeValidity(time.Hour) }), "+CMGS: 1|OK")
-		a.hands(submission(t, handset, "two", func(s *pdu.Submit) { s.DCS = pdu.TextDCS(pdu.GSM7, 0) }), "+CMGS: 2|OK")
+		a.hands(submission(t, handset, "two", func(s *pdu.Submit) { s.DCS = pdu.TextDCS(pdu.GSM7, pdu.Class0) }), "+CMGS: 2|OK")
 		want := []string{"m0 1 one false", "second 1 one true", "m0 2 two false"}
 		for i, e := range n.Ledger() {
 			if g := fmt.Sprintf("%s %d %s %v", e.SIM, e.TPDU[1], e.Submit.UserData.Text(e.Submit.DCS), e.Duplicate); g != want[i] {

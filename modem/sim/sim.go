@@ -48,6 +48,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"cellpost/pdu"
 )
 
 // Options of a modem. The zero value is a registered modem without a PIN that
@@ -356,7 +358,7 @@ func (m *Modem) after(d time.Duration, f func()) {
 type arrival struct {
 	tpdu   []byte
 	report bool
-	class  int // -1: none
+	class  pdu.Class
 }
 
 // receive takes a TPDU from the network.
