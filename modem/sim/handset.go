@@ -2,7 +2,6 @@ package sim
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"cellpost/pdu"
@@ -19,19 +18,8 @@ type Screen struct {
 	Parts int  // that it came in
 }
 
-// joinKey is what a handset joins parts by. 3GPP TS 23.040, 9.2.3.24.1.
-type joinKey struct {
-	to, from string
-	ref      uint16
-	bits     int
-	total    byte
-}
-
-// joined is a message of which not all parts have come.
-type joined struct {
-	texts []string
-	have  []bool
-}
+// partsKept is how long a handset waits for the other parts of a message.
+const partsKept = 24 * time.Hour
 
 // deliver brings a message to its handset at the time of its last status, unless
 // that is a failure.
@@ -62,12 +50,13 @@ func (n *Network) show(from string, s pdu.Submit) {
 		Flash: s.DCS.Class() == pdu.Class0,
 		Parts: 1,
 	}
-	if c, ok := s.UserData.Concat(); ok {
-		text, whole := n.joinPart(joinKey{screen.To, from, c.Reference, c.Bits, c.Total}, c, screen.Text)
-		if !whole {
+	d := pdu.Deliver{Originator: telephone(from), DCS: s.DCS, UserData: s.UserData}
+	if f, ok := d.Fragment(screen.To, screen.At); ok {
+		parts := n.gather(f)
+		if parts == nil {
 			return
 		}
-		screen.Text, screen.Parts = text, int(c.Total)
+		screen.Text, screen.Parts = pdu.Join(parts).Text, len(parts)
 	}
 	n.screens = append(n.screens, screen)
 	n.wake()
@@ -76,19 +65,21 @@ func (n *Network) show(from string, s pdu.Submit) {
 	}
 }
 
-// joinPart adds a part to those that came and returns the text when all did.
-func (n *Network) joinPart(key joinKey, c pdu.Concat, text string) (string, bool) {
-	j := n.joining[key]
-	if j == nil {
-		j = &joined{make([]string, c.Total), make([]bool, c.Total)}
-		n.joining[key] = j
+// gather adds a part to those that came and returns them when all did.
+func (n *Network) gather(f pdu.Fragment) []pdu.Fragment {
+	key := f.Key()
+	switch f.Fit(n.parts[key], partsKept) {
+	case pdu.FitDuplicate:
+		return nil
+	case pdu.FitOther:
+		delete(n.parts, key)
+		return n.gather(f)
+	case pdu.FitCompletes:
+		defer delete(n.parts, key)
+		return append(n.parts[key], f)
 	}
-	j.texts[c.Seq-1], j.have[c.Seq-1] = text, true
-	if slices.Contains(j.have, false) {
-		return "", false
-	}
-	delete(n.joining, key)
-	return strings.Join(j.texts, ""), true
+	n.parts[key] = append(n.parts[key], f)
+	return nil
 }
 
 // Screens returns every message that a handset showed, in order.

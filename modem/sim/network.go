@@ -45,12 +45,12 @@ type Network struct {
 	modems  []*Modem
 	ledger  []Entry
 	screens []Screen
-	changed chan struct{}         // closed at the next entry or screen; nil: nobody waits
-	held    map[heldKey]time.Time // until when the SC knows a message
-	copies  map[string]bool       // what was accepted, without TP-MR
-	joining map[joinKey]*joined
-	struck  map[string]bool // magic numbers whose fault is over
-	ref     uint16          // of concatenated messages sent
+	changed chan struct{}                      // closed at the next entry or screen; nil: nobody waits
+	held    map[heldKey]time.Time              // until when the SC knows a message
+	copies  map[string]bool                    // what was accepted, without TP-MR
+	parts   map[pdu.FragmentKey][]pdu.Fragment // at the handsets, of messages that are not whole
+	struck  map[string]bool                    // magic numbers whose fault is over
+	ref     uint16                             // of concatenated messages sent
 }
 
 // Entry is one SMS-SUBMIT that the network accepted.
@@ -81,12 +81,12 @@ func NewNetwork(o NetworkOptions) *Network {
 		panic(fmt.Sprintf("sim: SMSC number %q: %v", o.Number, err))
 	}
 	return &Network{
-		o:       o,
-		smsc:    smsc,
-		held:    map[heldKey]time.Time{},
-		copies:  map[string]bool{},
-		joining: map[joinKey]*joined{},
-		struck:  map[string]bool{},
+		o:      o,
+		smsc:   smsc,
+		held:   map[heldKey]time.Time{},
+		copies: map[string]bool{},
+		parts:  map[pdu.FragmentKey][]pdu.Fragment{},
+		struck: map[string]bool{},
 	}
 }
 
