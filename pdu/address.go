@@ -161,3 +161,28 @@ func decodeDigits(b []byte, n int) string {
 	}
 	return string(digits)
 }
+
+// ParseAddress reads a number as a destination is written: with a + in front it
+// is international, else its type is unknown, which leaves it to the network (as
+// national numbers and short codes want it). It has 1 to 20 characters out of
+// 0 to 9, *, #, a, b and c, a digit among them. The error says what is wrong and
+// where.
+func ParseAddress(number string) (Address, error) {
+	a := Address{TON: TONUnknown, NPI: NPITelephone, Value: number}
+	if digits, ok := strings.CutPrefix(number, "+"); ok {
+		a.TON, a.Value = TONInternational, digits
+	}
+	start := len(number) - len(a.Value)
+	for i, r := range a.Value {
+		if !strings.ContainsRune(semiOctets, r) {
+			return Address{}, fmt.Errorf("%q at octet %d of the number; it is made of 0 to 9, *, #, a, b and c, after a + or none", r, start+i)
+		}
+	}
+	switch {
+	case len(a.Value) > maxDigits:
+		return Address{}, fmt.Errorf("%d digits in the number; there is room for %d", len(a.Value), maxDigits)
+	case !strings.ContainsAny(a.Value, "0123456789"):
+		return Address{}, errors.New("no digit in the number; give 1 to 20")
+	}
+	return a, nil
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -297,6 +298,71 @@ func TestRelativeValidityValues(t *testing.T) {
 		d, ok := s.Validity.Duration()
 		if !ok || pdu.RelativeValidity(d) != s.Validity {
 			t.Errorf("%d: %v, %v is written as %+v", value, d, ok, pdu.RelativeValidity(d))
+		}
+	}
+}
+
+func TestEnhancedValidity(t *testing.T) {
+	const day = 24 * time.Hour
+	tests := []struct {
+		d    time.Duration
+		once bool
+		want time.Duration // 0: none
+		vp   string        // "": the field is left out
+	}{
+		{0, false, 0, ""},
+		{-1, false, 0, ""},
+		{0, true, 0, "40000000000000"},
+		{1, false, time.Second, "02010000000000"},
+		{90*time.Second + 999*time.Millisecond, false, 90 * time.Second, "025A0000000000"},
+		{255 * time.Second, true, 255 * time.Second, "42FF0000000000"},
+		{256 * time.Second, false, 256 * time.Second, "03004061000000"},
+		{99*time.Hour + 59*time.Minute + 59*time.Second, false, 99*time.Hour + 59*time.Minute + 59*time.Second, "03999595000000"},
+		{100 * time.Hour, false, 4 * day, "01AA0000000000"},
+		{1000 * day, true, 63 * 7 * day, "41FF0000000000"},
+	}
+	for _, tt := range tests {
+		v := pdu.EnhancedValidity(tt.d, tt.once)
+		b, err := pdu.Submit{Destination: number, Validity: v}.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, w, err := pdu.ParseSubmit(b)
+		d, _ := got.Validity.Duration()
+		if err != nil || len(w) > 0 || d != tt.want || got.Validity.Once() != tt.once || !strings.HasSuffix(fmt.Sprintf("%X", b), "0000"+tt.vp+"00") {
+			t.Errorf("%v, %v: %X is %v", tt.d, tt.once, b, got.Validity)
+		}
+	}
+}
+
+func TestAbsoluteValidity(t *testing.T) {
+	end := time.Date(2026, 11, 22, 13, 14, 15, 999, time.FixedZone("", -5400))
+	v, err := pdu.AbsoluteValidity(end)
+	if got, ok := v.Time(); err != nil || !ok || !got.Equal(end.Truncate(time.Second)) || v.String() != "absolute, 2026-11-22T13:14:15-01:30" {
+		t.Errorf("got %v, %v, %v", v, ok, err)
+	}
+	for _, refused := range []time.Time{{}, end.AddDate(-40, 0, 0), end.In(time.FixedZone("", 60))} {
+		if v, err := pdu.AbsoluteValidity(refused); err == nil || !strings.HasPrefix(err.Error(), "TP-VP: ") {
+			t.Errorf("%v: got %v, %v", refused, v, err)
+		}
+	}
+	for tpdu, want := range map[string]string{
+		"19000291210000FFFFFFFFFFFFFF00": "absolute, unreadable FF FF FF FF FF FF FF",
+		"090002912100000700000000000000": "enhanced, unreadable 07 00 00 00 00 00 00",
+		"090002912100000200000000000000": "enhanced, unreadable 02 00 00 00 00 00 00",
+		"0900029121000082005A0000000000": "enhanced, 1m30s",
+		"090002912100000000000000000000": "enhanced",
+	} {
+		b, err := hex.DecodeString(tpdu)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _, err := pdu.ParseSubmit(b)
+		if err != nil || s.Validity.String() != want {
+			t.Errorf("%s: got %q, %v; want %q", tpdu, s.Validity, err, want)
+		}
+		if _, ok := s.Validity.Time(); ok {
+			t.Errorf("%s: is a time", tpdu)
 		}
 	}
 }
