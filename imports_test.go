@@ -13,6 +13,8 @@ import (
 // One that implements a seam may name what the seam's types are made of.
 var allowed = map[string][]string{
 	"pdu":                {},
+	"pdu/smart":          {"pdu"},
+	"pdu/wap":            {"pdu"},
 	"sms":                {"pdu"},
 	"queue":              {"sms", "pdu"},
 	"queue/sqlite":       {"queue", "sms", "pdu"},
@@ -30,7 +32,7 @@ var allowed = map[string][]string{
 }
 
 // pure packages read no clock and do no I/O.
-var pure = []string{"pdu", "sms", "ingress/clickatell"}
+var pure = []string{"pdu", "pdu/smart", "pdu/wap", "sms", "ingress/clickatell"}
 
 // impure is what a pure package has no business with.
 var impure = []string{"context", "database/sql", "io/fs", "log", "log/slog", "net", "net/http", "os", "os/exec", "path/filepath", "sync", "syscall"}

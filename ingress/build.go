@@ -145,7 +145,13 @@ func (b *builder) cut(text string) cut {
 		return c
 	}
 	p := b.submission.Params
-	o := pdu.SplitOptions{MaxParts: b.concat(), Reference: uint16(b.gate.references.next())}
+	o := pdu.SplitOptions{
+		MaxParts: b.concat(), Reference: uint16(b.gate.references.next()),
+		Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate",
+	}
+	if b.account.NonGSM == "reject" {
+		o.Alphabet = pdu.GSM7
+	}
 	if p.Flash {
 		o.Class = pdu.Class0
 	}

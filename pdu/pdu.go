@@ -77,12 +77,12 @@ type Concat struct {
 	Bits      int  // width of the reference: 8 or 16
 }
 
-// DecodeError is a field of a TPDU that breaks the format. Returned as an
-// error it means that nothing could be made of the TPDU; in [Warnings], that
-// the rest could.
+// DecodeError is a field, of a TPDU or of what a TPDU carries, that breaks the
+// format. Returned as an error it means that nothing could be made of the whole;
+// in [Warnings], that the rest could.
 type DecodeError struct {
-	Field  string // as 3GPP TS 23.040 names it: "TP-DA"
-	Offset int    // octets into the TPDU
+	Field  string // as the standard names it: "TP-DA"
+	Offset int    // octets into what was read
 	Err    error
 }
 
@@ -93,5 +93,5 @@ func (e *DecodeError) Error() string {
 // Unwrap returns what is wrong with the field.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// Warnings are faults of a TPDU that decoding got past.
+// Warnings are faults that decoding got past.
 type Warnings []*DecodeError

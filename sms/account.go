@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"cellpost/pdu"
 )
 
 // Account is a customer: who may submit, and within which limits.
@@ -18,6 +20,8 @@ type Account struct {
 	ShortCodes   bool           // may send to numbers of three to six digits
 	Concat       int            // parts of a script message that says no concat; 0: 1
 	OnUnknown    string         // "resend", "hold"; empty: as the configuration says
+	NonGSM       string         // what becomes of text that GSM 7-bit lacks: "ucs2", "transliterate", "reject"; empty: ucs2
+	Languages    []pdu.Language // whose national tables may be used where they save parts
 	Created      time.Time
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"unicode"
 
 	"cellpost/ingress"
+	"cellpost/pdu"
 	"cellpost/queue/sqlite"
 	"cellpost/sms"
 )
@@ -46,6 +48,8 @@ type accountAddVerb struct {
 	Reports       bool      `help:"Ask the network for a status report of every message." default:"true" negatable:""`
 	ShortCodes    bool      `help:"May send to numbers of three to six digits."`
 	Concat        int       `help:"Parts of a text whose script says no concat, 1 to 35." default:"1"`
+	NonGSM        string    `name:"non-gsm" help:"What becomes of characters that GSM 7-bit lacks: ucs2, transliterate, reject." enum:"ucs2,transliterate,reject" default:"ucs2"`
+	Languages     languages `help:"Languages whose national tables may be used where they save parts: turkish, spanish, portuguese, ..." placeholder:"NAME,..."`
 }
 
 func (v accountAddVerb) Run(ctx context.Context, s streams) error {
@@ -73,6 +77,7 @@ func (v accountAddVerb) Run(ctx context.Context, s streams) error {
 		return store.AddAccount(ctx, sms.Account{
 			Name: v.Name, PasswordHash: hash, APIID: v.APIID, Credits: credits, Unlimited: v.Unlimited,
 			Networks: prefixes(v.Network), Report: v.Reports, ShortCodes: v.ShortCodes, Concat: v.Concat,
+			NonGSM: v.NonGSM, Languages: v.Languages,
 		})
 	})
 	if err != nil {
@@ -178,6 +183,8 @@ type accountView struct {
 	ShortCodes bool           `json:"short_codes"`
 	Concat     int            `json:"concat"`
 	OnUnknown  string         `json:"on_unknown,omitempty"`
+	NonGSM     string         `json:"non_gsm"`
+	Languages  []string       `json:"languages,omitempty"`
 }
 
 func (v accountListVerb) Run(ctx context.Context, s streams) error {
@@ -188,6 +195,7 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 			views = append(views, accountView{
 				Name: a.Name, APIID: a.APIID, Credits: float64(a.Credits) / float64(sms.Credit), Unlimited: a.Unlimited,
 				Networks: a.Networks, Reports: a.Report, ShortCodes: a.ShortCodes, Concat: max(a.Concat, 1), OnUnknown: a.OnUnknown,
+				NonGSM: cmp.Or(a.NonGSM, "ucs2"), Languages: names(a.Languages),
 			})
 		}
 		return err
@@ -212,16 +220,18 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 
 type accountSetVerb struct {
 	configFlag
-	Name          string    `arg:"" help:"User name."`
-	APIID         *int64    `name:"api-id" help:"The api_id that its scripts name." placeholder:"N"`
-	PasswordStdin bool      `help:"Read a new password from standard input."`
-	Unlimited     *bool     `help:"Count credits, never refuse." negatable:""`
-	Network       []network `help:"Networks it may submit from, in place of those it has." placeholder:"CIDR"`
-	AnyNetwork    bool      `help:"It may submit from anywhere."`
-	Reports       *bool     `help:"Ask the network for a status report of every message." negatable:""`
-	ShortCodes    *bool     `help:"May send to numbers of three to six digits." negatable:""`
-	Concat        *int      `help:"Parts of a text whose script says no concat, 1 to 35."`
-	OnUnknown     *string   `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
+	Name          string     `arg:"" help:"User name."`
+	APIID         *int64     `name:"api-id" help:"The api_id that its scripts name." placeholder:"N"`
+	PasswordStdin bool       `help:"Read a new password from standard input."`
+	Unlimited     *bool      `help:"Count credits, never refuse." negatable:""`
+	Network       []network  `help:"Networks it may submit from, in place of those it has." placeholder:"CIDR"`
+	AnyNetwork    bool       `help:"It may submit from anywhere."`
+	Reports       *bool      `help:"Ask the network for a status report of every message." negatable:""`
+	ShortCodes    *bool      `help:"May send to numbers of three to six digits." negatable:""`
+	Concat        *int       `help:"Parts of a text whose script says no concat, 1 to 35."`
+	OnUnknown     *string    `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
+	NonGSM        *string    `name:"non-gsm" help:"What becomes of characters that GSM 7-bit lacks: ucs2, transliterate, reject." enum:"ucs2,transliterate,reject"`
+	Languages     *languages `help:"Languages whose national tables may be used, in place of those it has; empty for none." placeholder:"NAME,..."`
 }
 
 func (v accountSetVerb) Run(ctx context.Context, s streams) error {
@@ -252,8 +262,37 @@ func (v accountSetVerb) Run(ctx context.Context, s streams) error {
 			set(&a.ShortCodes, v.ShortCodes)
 			set(&a.Concat, v.Concat)
 			set(&a.OnUnknown, v.OnUnknown)
+			set(&a.NonGSM, v.NonGSM)
+			if v.Languages != nil {
+				a.Languages = *v.Languages
+			}
 		})
 	})
+}
+
+// languages is a list of names on the command line.
+type languages []pdu.Language
+
+// UnmarshalText reads names with commas between them; nothing is no language.
+func (l *languages) UnmarshalText(text []byte) error {
+	*l = languages{}
+	for name := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == ',' || r == ' ' }) {
+		language, err := pdu.ParseLanguage(name)
+		if err != nil {
+			return err
+		}
+		*l = append(*l, language)
+	}
+	return nil
+}
+
+// names are the languages as they are typed.
+func names(l []pdu.Language) []string {
+	var all []string
+	for _, language := range l {
+		all = append(all, language.String())
+	}
+	return all
 }
 
 // set changes a field where a new value was given.

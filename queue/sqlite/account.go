@@ -9,15 +9,16 @@ import (
 	"net/netip"
 	"strings"
 
+	"cellpost/pdu"
 	"cellpost/sms"
 )
 
-const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, report, short_codes, concat, on_unknown, created`
+const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, report, short_codes, concat, on_unknown, non_gsm, languages, created`
 
 func scanAccount(s scanner) (a sms.Account, err error) {
-	var networks string
+	var networks, languages string
 	err = s.Scan(&a.Name, &a.PasswordHash, &a.APIID, &a.Credits, &a.Unlimited, &networks, &a.Report, &a.ShortCodes,
-		&a.Concat, &a.OnUnknown, moment{&a.Created})
+		&a.Concat, &a.OnUnknown, &a.NonGSM, &languages, moment{&a.Created})
 	if err != nil {
 		return sms.Account{}, err
 	}
@@ -28,17 +29,24 @@ func scanAccount(s scanner) (a sms.Account, err error) {
 		}
 		a.Networks = append(a.Networks, p)
 	}
+	for _, name := range strings.Fields(languages) {
+		l, err := pdu.ParseLanguage(name)
+		if err != nil {
+			return sms.Account{}, fmt.Errorf("account %s: %w: set its languages again", a.Name, err)
+		}
+		a.Languages = append(a.Languages, l)
+	}
 	return a, nil
 }
 
-// networks writes prefixes as the database keeps them.
-func networks(prefixes []netip.Prefix) string {
+// list writes what an account has several of as the database keeps it.
+func list[T fmt.Stringer](items []T) string {
 	var b strings.Builder
-	for i, p := range prefixes {
+	for i, item := range items {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(p.String())
+		b.WriteString(item.String())
 	}
 	return b.String()
 }
@@ -72,10 +80,10 @@ func (r *Reader) Accounts(ctx context.Context) ([]sms.Account, error) {
 // A zero Created becomes the time of now.
 func (s *Store) AddAccount(ctx context.Context, a sms.Account) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO NOTHING`,
-			a.Name, a.PasswordHash, a.APIID, a.Credits, a.Unlimited, networks(a.Networks), a.Report, a.ShortCodes,
-			a.Concat, a.OnUnknown, millis(cmp.Or(a.Created, t.now)))
+			a.Name, a.PasswordHash, a.APIID, a.Credits, a.Unlimited, list(a.Networks), a.Report, a.ShortCodes,
+			a.Concat, a.OnUnknown, a.NonGSM, list(a.Languages), millis(cmp.Or(a.Created, t.now)))
 		if err == nil && n == 0 {
 			err = sms.ErrAccountExists
 		}
@@ -93,9 +101,9 @@ func (s *Store) SetAccount(ctx context.Context, name string, change func(*sms.Ac
 		}
 		change(&a)
 		_, err = t.exec(`UPDATE account SET password_hash = ?, api_id = ?, credits = ?, unlimited = ?, networks = ?,
-			report = ?, short_codes = ?, concat = ?, on_unknown = ? WHERE name = ?`,
-			a.PasswordHash, a.APIID, a.Credits, a.Unlimited, networks(a.Networks),
-			a.Report, a.ShortCodes, a.Concat, a.OnUnknown, name)
+			report = ?, short_codes = ?, concat = ?, on_unknown = ?, non_gsm = ?, languages = ? WHERE name = ?`,
+			a.PasswordHash, a.APIID, a.Credits, a.Unlimited, list(a.Networks),
+			a.Report, a.ShortCodes, a.Concat, a.OnUnknown, a.NonGSM, list(a.Languages), name)
 		return err
 	})
 }

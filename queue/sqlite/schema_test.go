@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,6 +60,44 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestUpgrade opens the data of every version before this one.
+func TestUpgrade(t *testing.T) {
+	files, err := latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old := 1; old < len(files); old++ {
+		path := filepath.Join(t.TempDir(), "queue.db")
+		conn := rawConn(t, path)
+		for _, file := range files[:old] {
+			text, err := migrations.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.ExecContext(t.Context(), string(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		setVersion(t, path, strconv.Itoa(old))
+		_, err := conn.ExecContext(t.Context(), `INSERT INTO account (name, password_hash, api_id, credits, unlimited, networks,
+			report, short_codes, concat, on_unknown, created) VALUES ('shop', 'h', 7, 5, 0, '', 1, 0, 3, 'hold', 1)`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path, &sms.Rules{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatalf("data of version %d: %v", old, err)
+		}
+		a, err := s.Account(t.Context(), "shop")
+		if err != nil || a.APIID != 7 || a.NonGSM != "" || a.Languages != nil {
+			t.Errorf("data of version %d: account %+v, %v", old, a, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	setVersion(t, path, "0")
@@ -97,6 +136,7 @@ func TestSchemaRefuses(t *testing.T) {
 		`UPDATE attempt SET outcome = 'refused', ended = 1, mr = 5`,
 		`UPDATE attempt SET part = 2`,
 		`UPDATE account SET on_unknown = 'ask'`,
+		`UPDATE account SET non_gsm = 'drop'`,
 		`INSERT INTO timeline (message, n, at, event, detail) VALUES (99, 1, 1, 'sent', '')`,
 	} {
 		if _, err := s.tx.exec(query); err == nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 
+	"cellpost/pdu"
 	"cellpost/queue"
 	"cellpost/sms"
 )
@@ -53,7 +54,7 @@ func TestAccounts(t *testing.T) {
 	want := sms.Account{
 		Name: "shop", PasswordHash: "$2a$x", APIID: 1234567, Credits: 5 * sms.Credit, Report: true, ShortCodes: true, Concat: 3,
 		Networks:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
-		OnUnknown: "hold", Created: time.UnixMilli(1_700_000_000_000).UTC(),
+		OnUnknown: "hold", NonGSM: "transliterate", Languages: []pdu.Language{pdu.Turkish, pdu.Urdu}, Created: time.UnixMilli(1_700_000_000_000).UTC(),
 	}
 	check := func(err, wanted error) {
 		t.Helper()
@@ -78,8 +79,10 @@ func TestAccounts(t *testing.T) {
 	check(s.SetAccount(ctx, "shop", func(a *sms.Account) {
 		a.Name = "renamed"
 		a.PasswordHash, a.APIID, a.Unlimited, a.Networks, a.Report, a.ShortCodes, a.Concat, a.OnUnknown = "h", 2, true, nil, false, false, 1, ""
+		a.NonGSM, a.Languages = "reject", nil
 	}), nil)
 	want.PasswordHash, want.APIID, want.Unlimited, want.Networks, want.Report, want.ShortCodes, want.Concat, want.OnUnknown = "h", 2, true, nil, false, false, 1, ""
+	want.NonGSM, want.Languages = "reject", nil
 	same()
 
 	check(s.AddAccount(ctx, sms.Account{Name: "another"}), nil)
