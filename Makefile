@@ -17,7 +17,7 @@ build:
 	$(BUILD) -o bin/cellpost ./cmd/cellpost
 
 test:
-	@./need.sh gcc
+	@./need.sh gcc tshark python3-gammu
 	$(GO) test -race -timeout 20m ./...
 
 check:

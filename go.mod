@@ -28,5 +28,6 @@ require (
 
 require (
 	github.com/pkg/errors v0.9.1 // indirect
+	github.com/rivo/uniseg v0.4.7 // indirect
 	golang.org/x/tools v0.38.0 // indirect
 )

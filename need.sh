@@ -1,5 +1,6 @@
 #!/bin/sh
-# need.sh COMMAND...: installs the Debian packages of commands that are missing.
+# need.sh COMMAND...: installs the Debian packages of commands that are missing,
+# and python3-gammu, which is a module of Debian's Python.
 # As root, or through sudo; it says what it installs.
 set -eu
 
@@ -12,9 +13,16 @@ package() {
 	esac
 }
 
+have() {
+	case $1 in
+	python3-gammu) /usr/bin/python3 -c 'import gammu' ;;
+	*) command -v "$1" ;;
+	esac >/dev/null 2>&1
+}
+
 missing=
 for command in "$@"; do
-	command -v "$command" >/dev/null 2>&1 || missing="$missing $(package "$command")"
+	have "$command" || missing="$missing $(package "$command")"
 done
 [ -n "$missing" ] || exit 0
 
@@ -33,4 +41,4 @@ fi
 echo "installing:$missing" >&2
 $sudo apt-get update -qq
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null

@@ -53,6 +53,40 @@ func BenchmarkEncodeThreePartsUCS2(b *testing.B) {
 	encode(b, strings.Repeat("Ваш код 123456. ", 12), 3)
 }
 
+// BenchmarkSplitLanguages is a text of 100 kB for which all pairs of tables of
+// all languages are weighed, of which many could hold it.
+func BenchmarkSplitLanguages(b *testing.B) {
+	text := strings.Repeat("[a] {b} ^ç| ", 100_000/13)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := pdu.Split(text, pdu.SplitOptions{Languages: all}); err == nil {
+			b.Fatal("taken")
+		}
+	}
+}
+
+// BenchmarkSplitTurkish is a text that a table of its language saves a part of.
+func BenchmarkSplitTurkish(b *testing.B) {
+	text := strings.Repeat("Doğrulama kodunuz 123456. ", 5)
+	b.ReportAllocs()
+	for b.Loop() {
+		seg, err := pdu.Split(text, pdu.SplitOptions{Languages: all})
+		if err != nil || len(seg.Parts) != 1 {
+			b.Fatal(len(seg.Parts), err)
+		}
+	}
+}
+
+func BenchmarkTransliterate(b *testing.B) {
+	text := strings.Repeat("“Ça va être l’été” – ½ ", 7)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := pdu.Transliterate(text, pdu.Tables{}); !ok {
+			b.Fatal("not changed")
+		}
+	}
+}
+
 func BenchmarkDecodeDeliver(b *testing.B) {
 	data, err := pdu.EncodeGSM7(strings.Repeat("hello", 30), pdu.Tables{})
 	if err != nil {

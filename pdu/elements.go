@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Identifiers of the information elements that the product uses.
@@ -275,26 +274,6 @@ const (
 	Telugu     Language = 12
 	Urdu       Language = 13
 )
-
-var languageNames = [...]string{"none", "turkish", "spanish", "portuguese", "bengali", "gujarati", "hindi", "kannada",
-	"malayalam", "oriya", "punjabi", "tamil", "telugu", "urdu"}
-
-// String returns the language in lower case.
-func (l Language) String() string {
-	if int(l) < len(languageNames) {
-		return languageNames[l]
-	}
-	return fmt.Sprintf("language %d", byte(l))
-}
-
-// ParseLanguage reads what [Language.String] returns for a language that has
-// tables. The error lists them.
-func ParseLanguage(name string) (Language, error) {
-	if i := slices.Index(languageNames[:], name); i > 0 {
-		return Language(i), nil
-	}
-	return NoLanguage, fmt.Errorf("no tables for the language %q; there are %s", name, strings.Join(languageNames[1:], ", "))
-}
 
 // Tables are the national tables that stand in for the default alphabet
 // (Locking) and for its extension table (Single); NoLanguage keeps either.

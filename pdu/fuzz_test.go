@@ -84,12 +84,37 @@ func FuzzParseStatusReport(f *testing.F) {
 }
 
 func FuzzSplit(f *testing.F) {
-	f.Add("hello", byte(0), false, uint16(0))
-	f.Add("€[]{}\r\n", byte(1), true, uint16(0x1234))
-	f.Add("e\u0301"+emoji+"👩\u200d👧", byte(2), false, uint16(7))
-	f.Add("\xff", byte(0), false, uint16(0))
-	f.Fuzz(func(t *testing.T, text string, alphabet byte, wide bool, ref uint16) {
-		o := pdu.SplitOptions{Alphabet: []pdu.Alphabet{pdu.Auto, pdu.GSM7, pdu.UCS2}[alphabet%3], Wide: wide, Reference: ref}
+	f.Add("hello", uint16(0), uint16(0), byte(0), byte(0), uint16(0))
+	f.Add("€[]{}\r\n", uint16(0x1234), uint16(0x21), byte(0), byte(0), uint16(0))
+	f.Add("e\u0301"+emoji+"👩\u200d👧", uint16(7), uint16(2), byte(0), byte(0), uint16(0))
+	f.Add("\xff", uint16(0), uint16(0), byte(0), byte(0), uint16(0))
+	f.Add("ışık “ğ” 🇬🇧"+england, uint16(0), uint16(0x40), byte(0), byte(0), uint16(0x1FFF))
+	f.Add("नमस्ते।", uint16(0), uint16(0x9), byte(6), byte(6), uint16(0))
+	f.Add("şã", uint16(0), uint16(0x19), byte(1), byte(3), uint16(0))
+	f.Fuzz(func(t *testing.T, text string, ref, options uint16, locking, single byte, languages uint16) {
+		o := pdu.SplitOptions{
+			Alphabet:  []pdu.Alphabet{pdu.Auto, pdu.GSM7, pdu.UCS2}[options&0xF%3],
+			Wide:      options&0x20 != 0,
+			Reference: ref,
+
+			Transliterate: options&0x40 != 0,
+		}
+		if options&0x10 != 0 {
+			o.Header = append(o.Header, ports16)
+		}
+		for i, l := range all {
+			if languages&(1<<i) != 0 {
+				o.Languages = append(o.Languages, l)
+			}
+		}
+		tables := pdu.Tables{Locking: pdu.Language(locking % 14), Single: pdu.Language(single % 14)}
+		switch {
+		case o.Alphabet == pdu.UCS2, tables.Locking == pdu.Spanish:
+		case options&0x80 != 0:
+			o.Header = append(o.Header, pdu.IE{ID: pdu.IESingle, Data: []byte{byte(tables.Single)}}, pdu.IE{ID: pdu.IELocking, Data: []byte{byte(tables.Locking)}})
+		default:
+			o.Tables = tables
+		}
 		checkSplit(t, text, o)
 		// A fuzzer seldom finds long texts by itself.
 		checkSplit(t, text+text+text+text+text+text+text+text, o)

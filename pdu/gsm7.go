@@ -2,39 +2,68 @@ package pdu
 
 import (
 	"fmt"
+	"iter"
 	"unicode/utf8"
 )
 
 // escape makes the septet after it a character of the extension table.
 const escape = 0x1B
 
-// unescaped are the characters of the default alphabet by septet. The escape
-// reads as a space where nothing follows it. 3GPP TS 23.038, 6.2.1.
-var unescaped = [128]rune([]rune("" +
+// none stands in the tables where there is no character; it is in none of them.
+const none = '·'
+
+// defaultTable is the default alphabet by septet. 3GPP TS 23.038, 6.2.1.
+const defaultTable = "" +
 	"@£$¥èéùìòÇ\nØø\rÅå" +
-	"Δ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ" +
+	"Δ_ΦΓΛΩΠΨΣΘΞ·ÆæßÉ" +
 	" !\"#¤%&'()*+,-./" +
 	"0123456789:;<=>?" +
 	"¡ABCDEFGHIJKLMNO" +
 	"PQRSTUVWXYZÄÖÑÜ§" +
 	"¿abcdefghijklmno" +
-	"pqrstuvwxyzäöñüà"))
+	"pqrstuvwxyzäöñüà"
 
-// escaped are the characters of the extension table by septet; 0 where it has
-// none. 3GPP TS 23.038, 6.2.1.1.
-var escaped = [128]rune{
-	0x0A:   '\f',
-	0x14:   '^',
-	escape: ' ', // would lead to yet another table
-	0x28:   '{',
-	0x29:   '}',
-	0x2F:   '\\',
-	0x3C:   '[',
-	0x3D:   '~',
-	0x3E:   ']',
-	0x40:   '|',
-	0x65:   '€',
+// extensionTable are the characters after an escape, by septet.
+// 3GPP TS 23.038, 6.2.1.1.
+const extensionTable = "" +
+	"··········\f·····" +
+	"····^···········" +
+	"········{}·····\\" +
+	"············[~]·" +
+	"|···············" +
+	"················" +
+	"·····€··········" +
+	"················"
+
+// entries yields the characters of a table with their septets.
+func entries(table string) iter.Seq2[byte, rune] {
+	return func(yield func(byte, rune) bool) {
+		septet := byte(0)
+		for _, r := range table {
+			if r != none && !yield(septet, r) {
+				return
+			}
+			septet++
+		}
+	}
 }
+
+// characters returns the characters of a table by septet, and void where it has
+// none. An escape that leads to no character reads as a space.
+func characters(table string, void rune) *[128]rune {
+	c := new([128]rune)
+	for i := range c {
+		c[i] = void
+	}
+	for septet, r := range entries(table) {
+		c[septet] = r
+	}
+	c[escape] = ' '
+	return c
+}
+
+// The characters of the default alphabet.
+var unescaped, escaped = characters(defaultTable, ' '), characters(extensionTable, 0)
 
 // coding is how a character is written: a septet, perhaps after the escape.
 // The zero coding is that of a character that the alphabet lacks.
@@ -45,39 +74,64 @@ const (
 	codingEscaped coding = 0x4000
 )
 
-// codings holds the coding of every character below its length; the euro sign
-// is the only one beyond.
-var codings = func() (c [0x400]coding) {
-	for septet, r := range escaped {
-		if int(r) < len(c) {
-			c[r] = codingKnown | codingEscaped | coding(septet)
-		}
-	}
-	for septet, r := range unescaped {
-		if septet != escape {
-			c[r] = codingKnown | coding(septet)
-		}
-	}
-	c[0] = 0
-	return c
-}()
+// slots is how many places a table by character needs: most are below U+0D80,
+// behind the scripts of India; two are put at the end.
+const slots = 0xD80 + 2
 
-func codingOf(r rune) coding {
+// slot returns the place of a character in a table of slots; 0 when no alphabet
+// has it.
+func slot(r rune) int {
 	switch {
-	case r < rune(len(codings)):
-		return codings[r]
+	case r < slots-2:
+		return int(r)
 	case r == '€':
-		return codingKnown | codingEscaped | 0x65
+		return slots - 2
+	case r == '∞':
+		return slots - 1
 	}
 	return 0
 }
 
-// EncodeGSM7 returns a text in the default alphabet and its extension table,
-// one septet an octet. The error is an [*AlphabetError].
+// alphabet is how each character is written.
+type alphabet [slots]coding
+
+// newAlphabet returns the alphabet of two tables. What can be written without
+// an escape is, and of septets that mean the same the lowest is taken.
+func newAlphabet(main, ext string) *alphabet {
+	a := new(alphabet)
+	a.add(main, codingKnown)
+	a.add(ext, codingKnown|codingEscaped)
+	return a
+}
+
+func (a *alphabet) add(table string, c coding) {
+	for septet, r := range entries(table) {
+		if s := slot(r); a[s] == 0 {
+			a[s] = c | coding(septet)
+		}
+	}
+}
+
+func (a *alphabet) has(r rune) bool { return a[slot(r)] != 0 }
+
+// defaultAlphabet is all that most texts need, so it is made once.
+var defaultAlphabet = newAlphabet(defaultTable, extensionTable)
+
+// EncodeGSM7 returns a text in the default alphabet and its extension table, or
+// in the national tables that stand in for them, one septet an octet. The error
+// is an [*AlphabetError], or about tables that there are not.
 func EncodeGSM7(text string, t Tables) ([]byte, error) {
+	a, err := t.alphabet()
+	if err != nil {
+		return nil, err
+	}
+	return a.encode(text)
+}
+
+func (a *alphabet) encode(text string) ([]byte, error) {
 	septets := make([]byte, 0, len(text))
 	for i, r := range text {
-		c := codingOf(r)
+		c := a[slot(r)]
 		if c == 0 {
 			return nil, alphabetError(text, i, GSM7)
 		}
@@ -89,21 +143,24 @@ func EncodeGSM7(text string, t Tables) ([]byte, error) {
 	return septets, nil
 }
 
-// DecodeGSM7 reads septets, one an octet, of the default alphabet. It always
-// succeeds: an escape to a character that the extension table lacks gives that
-// of the default table, and an escape with nothing to follow a space.
-// 3GPP TS 23.038, 6.2.1.1.
+// DecodeGSM7 reads septets, one an octet, of the default alphabet, or of the
+// national tables that stand in for it. It always succeeds: an escape to a
+// character that the extension table lacks gives that of the main table, an
+// escape with nothing to follow a space, and so does a septet that means
+// nothing. Tables that there are not count as the default.
+// 3GPP TS 23.038, 6.2.1.1 and 6.2.1.2.
 func DecodeGSM7(septets []byte, t Tables) string {
+	main, ext := t.characters()
 	text := make([]byte, 0, len(septets)+len(septets)/8)
 	for i := 0; i < len(septets); i++ {
 		septet := septets[i] & 0x7F
-		r := unescaped[septet]
+		r := main[septet]
 		if septet == escape && i+1 < len(septets) {
 			i++
 			septet = septets[i] & 0x7F
-			r = escaped[septet]
+			r = ext[septet]
 			if r == 0 {
-				r = unescaped[septet]
+				r = main[septet]
 			}
 		}
 		text = utf8.AppendRune(text, r)
@@ -113,6 +170,11 @@ func DecodeGSM7(septets []byte, t Tables) string {
 
 // appendPacked appends septets seven bits each, the first after fill bits (0 to
 // 6) of zero. 3GPP TS 23.038, 6.1.2.1.
+//
+// Where seven bits are left over they stay zero, and nobody takes them for an
+// "@": TP-UDL counts the septets. The CR that 6.1.2.2.1 and 6.1.2.3.1 put there
+// is for cell broadcast and USSD, which have no such count; in a short message
+// it would be a character more.
 func appendPacked(b, septets []byte, fill int) []byte {
 	acc, bits := uint(0), fill
 	for _, septet := range septets {

@@ -1,11 +1,15 @@
 package pdu
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"unicode"
-	"unicode/utf16"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // SplitOptions says how a text is to be cut. The zero value: alphabet chosen by
@@ -17,6 +21,22 @@ type SplitOptions struct {
 	Reference uint16 // of a concatenated message; its low octet unless Wide
 	Wide      bool   // 16-bit reference
 	MaxParts  int    // 1 to 255; 0: 255
+
+	// Tables are the national tables that GSM7 is to be written in, where
+	// Alphabet is GSM7 or Auto. Split adds the elements that call for them,
+	// after Header. A Header that has such elements gives the tables itself;
+	// Tables is then empty or the same.
+	Tables Tables
+
+	// Languages are those whose national tables may be taken where Alphabet is
+	// GSM7 or Auto, and neither Tables nor Header names any. See [Split].
+	Languages []Language
+
+	// Transliterate replaces what cannot be written in GSM7 by what can, as
+	// [Transliterate] does, where Alphabet is GSM7 or Auto. What a table of
+	// Languages holds is left alone. Where a character remains that has no
+	// replacement, nothing is replaced.
+	Transliterate bool
 }
 
 // Segments is a text ready to be sent.
@@ -36,9 +56,24 @@ func (e *TooLongError) Error() string {
 }
 
 // Split encodes a text and cuts it into as few parts as hold it. A single part
-// has no concatenation element of ours. No cut goes through an escaped character or a
-// surrogate pair, and where it costs no further part none parts a CR from its
-// LF or a character from what combines with it.
+// has no concatenation element of ours. No cut goes through an escaped character
+// or a surrogate pair, and where it costs no further part none goes through a
+// grapheme cluster, which is what people take for one character (Unicode 15.0,
+// UAX #29): a letter with its marks, a flag, a family of emoji, CR with LF.
+//
+// Auto, or GSM7 with Languages, takes the form of fewest parts. Of those that
+// take as many, it is the first of
+//
+//  1. GSM7 with the default alphabet, or with Tables;
+//  2. UCS2, if Alphabet is Auto;
+//  3. GSM7 with tables of Languages: first those with fewer octets of header
+//     (one table, not two); then a single shift table alone before a locking
+//     one (handsets that know neither can still read most of it), and two
+//     tables of one language before those of two; then those that give fewer
+//     septets; then by the order of Languages, that of the locking table first.
+//
+// So tables of Languages are used only where they save parts, or where GSM7 is
+// asked for and the default alphabet cannot hold the text.
 //
 // The error is an [*AlphabetError] when the text has a character that the
 // alphabet asked for lacks, or is no UTF-8 (U+FFFD itself may be sent); a
@@ -48,37 +83,164 @@ func Split(text string, o SplitOptions) (Segments, error) {
 	if o.MaxParts < 0 || o.MaxParts > maxTotal {
 		return Segments{}, fmt.Errorf("at most %d parts; ask for 1 to %d", o.MaxParts, maxTotal)
 	}
-	alphabet, data, err := encode(text, o.Alphabet)
+	f, err := o.choose(text)
 	if err != nil {
 		return Segments{}, err
 	}
-	seg := Segments{DCS: TextDCS(alphabet, o.Class)}
-	if len(data) <= room(alphabet, o.Header) {
-		seg.Parts = []UserData{{Header: slices.Clone(o.Header), Data: data}}
+	if f.parts > o.limit() {
+		return Segments{}, &TooLongError{Parts: f.parts, Max: o.limit()}
+	}
+	seg := Segments{DCS: TextDCS(f.alphabet, o.Class)}
+	if f.parts == 1 {
+		seg.Parts = []UserData{{Header: slices.Clone(f.header), Data: f.data}}
 		return seg, nil
 	}
-	seg.Parts, err = concatenate(alphabet, data, o)
-	return seg, err
+	seg.Parts = f.concatenate(o.concat())
+	return seg, nil
 }
 
-// encode returns the text in the alphabet asked for, and which one that is.
-func encode(text string, want Alphabet) (Alphabet, []byte, error) {
-	switch want {
-	case GSM7:
-		data, err := EncodeGSM7(text, Tables{})
-		return GSM7, data, err
-	case UCS2:
-		data, err := encodeUCS2(text)
-		return UCS2, data, err
-	case Auto:
-		if data, err := EncodeGSM7(text, Tables{}); err == nil {
-			return GSM7, data, nil
-		}
-		return encode(text, UCS2)
-	case Octets:
-		return Octets, []byte(text), nil
+// limit returns how many parts the text may take.
+func (o SplitOptions) limit() int {
+	if o.MaxParts == 0 {
+		return maxTotal
 	}
-	return 0, nil, fmt.Errorf("there is no alphabet %d; ask for gsm7, ucs2, octets or auto", want)
+	return o.MaxParts
+}
+
+// concat returns the concatenation element of the parts, but for their numbers.
+func (o SplitOptions) concat() Concat {
+	if o.Wide {
+		return Concat{Reference: o.Reference, Bits: 16}
+	}
+	return Concat{Reference: o.Reference, Bits: 8}
+}
+
+// choose encodes a text in the form of fewest parts, as [Split] says.
+func (o SplitOptions) choose(text string) (form, error) {
+	switch o.Alphabet {
+	case Auto, GSM7:
+		return o.fewest(text)
+	case UCS2, Octets:
+		if o.Tables != (Tables{}) {
+			return form{}, fmt.Errorf("national tables go with gsm7, not with %s; leave either out", o.Alphabet)
+		}
+		if o.Alphabet == UCS2 {
+			return o.ucs2(text)
+		}
+		return form{text: text, alphabet: Octets, header: o.Header, data: []byte(text)}.measured(o.concat())
+	}
+	return form{}, fmt.Errorf("there is no alphabet %d; ask for gsm7, ucs2, octets or auto", o.Alphabet)
+}
+
+// fewest encodes a text in GSM7, or what else takes fewer parts.
+func (o SplitOptions) fewest(text string) (form, error) {
+	t, err := o.tables()
+	if err != nil {
+		return form{}, err
+	}
+	languages, err := o.languages(t)
+	if err != nil {
+		return form{}, err
+	}
+	f, err := o.gsm7(text, t)
+	if err == nil && (f.parts == 1 || len(languages) == 0) {
+		return f, nil
+	}
+	if _, foreign := errors.AsType[*AlphabetError](err); err != nil && !foreign {
+		return form{}, err
+	}
+	return o.search(text, t, languages, f, err)
+}
+
+// tables returns the tables asked for, in Tables or in Header.
+func (o SplitOptions) tables() (Tables, error) {
+	t := UserData{Header: o.Header}.Tables()
+	switch {
+	case o.Tables == (Tables{}):
+		return t, t.check()
+	case t != (Tables{}) && t != o.Tables:
+		return t, errors.New("the header calls for other national tables than are asked for; leave either out")
+	}
+	return o.Tables, o.Tables.check()
+}
+
+// languages returns those whose tables may be tried, each once.
+func (o SplitOptions) languages(t Tables) ([]Language, error) {
+	if t != (Tables{}) || len(o.Languages) == 0 {
+		return nil, nil
+	}
+	var languages []Language
+	for _, l := range o.Languages {
+		if !l.hasSingle() {
+			return nil, fmt.Errorf("there are no national tables for %s; leave it out", l)
+		}
+		if !slices.Contains(languages, l) {
+			languages = append(languages, l)
+		}
+	}
+	return languages, nil
+}
+
+func (o SplitOptions) ucs2(text string) (form, error) {
+	data, err := encodeUCS2(text)
+	if err != nil {
+		return form{}, err
+	}
+	return form{text: text, alphabet: UCS2, header: o.Header, data: data}.measured(o.concat())
+}
+
+// gsm7 encodes a text with tables, whose elements are added to the header where
+// it has none of its own.
+func (o SplitOptions) gsm7(text string, t Tables) (form, error) {
+	data, err := EncodeGSM7(text, t)
+	if err != nil {
+		return form{}, err
+	}
+	header := o.Header
+	if t != (UserData{Header: header}.Tables()) {
+		header = append(slices.Clip(header), t.elements()...)
+	}
+	return form{text: text, alphabet: GSM7, header: header, data: data}.measured(o.concat())
+}
+
+// search tries whatever else the options allow, after f, or err, came of the
+// text in the tables asked for.
+func (o SplitOptions) search(text string, t Tables, languages []Language, f form, err error) (form, error) {
+	var known *repertoire
+	if o.Transliterate || len(languages) > 0 {
+		known = newRepertoire(t, languages)
+	}
+	plain := text
+	if err != nil && known != nil {
+		at := strings.IndexFunc(text, func(r rune) bool { return !known.has(r) })
+		if o.Transliterate {
+			plain, at = transliterate(text, known.has)
+		}
+		if at >= 0 {
+			err = alphabetError(text, at, GSM7)
+		} else if plain != text {
+			f, err = o.gsm7(plain, t)
+		}
+	}
+	if o.Alphabet == Auto {
+		u, failed := o.ucs2(text)
+		if failed == nil && (err != nil || u.parts < f.parts) {
+			f, err = u, nil
+		} else if err != nil {
+			err = failed
+		}
+	}
+	if len(languages) == 0 {
+		return f, err
+	}
+	under := math.MaxInt
+	if err == nil {
+		under = f.parts
+	}
+	if n, ok := o.national(plain, known.pairs(plain, languages, o), under); ok {
+		return n, nil
+	}
+	return f, err
 }
 
 // room returns how much Data a part can have besides its header.
@@ -93,38 +255,56 @@ func room(a Alphabet, header []IE) int {
 	return maxOctets - size
 }
 
-// concatenate cuts data, which is longer than one part, into parts with a
-// concatenation element.
-func concatenate(a Alphabet, data []byte, o SplitOptions) ([]UserData, error) {
-	if _, ok := (UserData{Header: o.Header}).Concat(); ok {
-		return nil, errors.New("the text takes several parts, and the header has a concatenation element already; leave that out")
+// form is a text encoded in one of the ways it can be sent.
+type form struct {
+	text     string
+	alphabet Alphabet
+	header   []IE // of each part, but for concatenation
+	data     []byte
+	room     int // for data in one of several parts
+	parts    int
+}
+
+// measured returns the form with its room and parts. The error is about the
+// header.
+func (f form) measured(c Concat) (form, error) {
+	if len(f.data) <= room(f.alphabet, f.header) {
+		f.parts = 1
+		return f, nil
 	}
-	c := Concat{Reference: o.Reference, Bits: 8}
-	if o.Wide {
-		c.Bits = 16
+	if _, ok := (UserData{Header: f.header}).Concat(); ok {
+		return form{}, errors.New("the text takes several parts, and the header has a concatenation element already; leave that out")
 	}
-	k := cutter{data: data, alphabet: a, unit: unit(a), room: room(a, append(slices.Clip(o.Header), c.IE()))}
-	if k.room < 2*k.unit {
-		return nil, errors.New("the header leaves no room for text; shorten it")
+	f.room = room(f.alphabet, append(slices.Clip(f.header), c.IE()))
+	if f.room < 2*unit(f.alphabet) {
+		return form{}, errors.New("the header leaves no room for text; shorten it")
 	}
-	total, limit := k.count(0), o.MaxParts
-	if limit == 0 {
-		limit = maxTotal
-	}
-	if total > limit {
-		return nil, &TooLongError{Parts: total, Max: limit}
-	}
-	c.Total = byte(total)
-	parts := make([]UserData, total)
+	f.parts = f.cutter().count(0)
+	return f, nil
+}
+
+// concatenate cuts a form of several parts, and numbers them.
+func (f form) concatenate(c Concat) []UserData {
+	c.Total = byte(f.parts)
+	k := f.cutter()
+	parts := make([]UserData, f.parts)
+	n := len(f.header) + 1
+	headers := make([]IE, 0, n*f.parts) // of all parts, in one piece of memory
 	from := 0
 	for i := range parts {
 		c.Seq++
-		end := k.cut(from, total-i)
-		parts[i].Header = append(slices.Clip(o.Header), c.IE())
-		parts[i].Data = data[from:end:end]
+		end := k.cut(from, f.parts-i)
+		headers = append(append(headers, f.header...), c.IE())
+		parts[i].Header = headers[n*i : n*(i+1) : n*(i+1)]
+		parts[i].Data = f.data[from:end:end]
 		from = end
 	}
-	return parts, nil
+	return parts
+}
+
+func (f form) cutter() *cutter {
+	national := UserData{Header: f.header}.Tables() != Tables{}
+	return &cutter{data: f.data, alphabet: f.alphabet, national: national, unit: unit(f.alphabet), room: f.room, text: f.text}
 }
 
 // unit returns how many octets of Data are the least that can be cut off.
@@ -135,32 +315,32 @@ func unit(a Alphabet) int {
 	return 1
 }
 
-// cutter finds where to cut data. Positions are octets of data.
+// cutter finds where to cut data, from the front to the back. Positions are
+// octets of data.
 type cutter struct {
 	data     []byte
 	alphabet Alphabet
-	unit     int // 2 for UCS2, else 1
-	room     int // of one part, at least two units
+	national bool // GSM7 with national tables
+	unit     int  // 2 for UCS2, else 1
+	room     int  // of one part, at least two units
+
+	text       string // what is behind the cluster
+	start, end int    // of the cluster that the last cut came to
 }
 
 // cut returns the end of the part that starts at from, when so many parts are
 // left for the rest.
-func (k cutter) cut(from, left int) int {
+func (k *cutter) cut(from, left int) int {
 	last := k.last(from)
-	for at := last; at > from; at -= k.unit {
-		if k.tears(at) || k.joined(at) {
-			continue
-		}
-		if at == last || k.count(at) < left {
-			return at
-		}
-		break
+	at := k.between(last)
+	if from < at && (at == last || k.count(at) < left) {
+		return at
 	}
 	return last
 }
 
 // count returns how many parts the text from a position on takes at least.
-func (k cutter) count(from int) int {
+func (k *cutter) count(from int) int {
 	n := 0
 	for ; from < len(k.data); n++ {
 		from = k.last(from)
@@ -169,7 +349,7 @@ func (k cutter) count(from int) int {
 }
 
 // last returns the latest end of the part that starts at from.
-func (k cutter) last(from int) int {
+func (k *cutter) last(from int) int {
 	end := min(from+k.room, len(k.data))
 	if k.tears(end) {
 		end -= k.unit
@@ -178,7 +358,7 @@ func (k cutter) last(from int) int {
 }
 
 // tears reports whether a cut goes through a character.
-func (k cutter) tears(at int) bool {
+func (k *cutter) tears(at int) bool {
 	switch {
 	case at == len(k.data), k.alphabet == Octets:
 		return false
@@ -188,40 +368,63 @@ func (k cutter) tears(at int) bool {
 	return k.data[at]&0xFC == 0xDC // a low surrogate, whose high one is before it
 }
 
-const zeroWidthJoiner = 0x200D
-
-// joined reports whether a cut, which tears no character, parts two that belong
-// together.
-func (k cutter) joined(at int) bool {
-	if at == len(k.data) || k.alphabet == Octets {
-		return false
+// between returns the latest position up to at that is between two clusters.
+// It never goes back, so that all cuts together read the text once, and most
+// texts not at all.
+func (k *cutter) between(at int) int {
+	if k.apart(at) {
+		return at
 	}
-	before, after := k.around(at)
+	for k.end <= at && k.text != "" {
+		k.start = k.end
+		n := cluster(k.text)
+		for range k.text[:n] {
+			k.end += k.size(k.end)
+		}
+		k.text = k.text[n:]
+	}
+	if k.end <= at {
+		return k.end
+	}
+	return k.start
+}
+
+// apart reports whether the characters around a position are such that they are
+// never of one cluster; false leaves it open.
+func (k *cutter) apart(at int) bool {
 	switch {
-	case before == '\r':
-		return after == '\n'
-	case before == zeroWidthJoiner, after == zeroWidthJoiner:
+	case at == len(k.data), k.alphabet == Octets:
 		return true
-	case 0x1F3FB <= after && after <= 0x1F3FF: // emoji modifiers
-		return true
+	case k.alphabet == GSM7:
+		return !k.national && (k.data[at-1] != '\r' || k.data[at] != '\n')
 	}
-	return unicode.Is(unicode.M, after)
+	before, after := rune(binary.BigEndian.Uint16(k.data[at-2:])), rune(binary.BigEndian.Uint16(k.data[at:]))
+	return alone(before) && alone(after) && !(before == '\r' && after == '\n')
 }
 
-// around returns the characters on both sides of a cut.
-func (k cutter) around(at int) (before, after rune) {
-	if k.alphabet == GSM7 {
-		return unescaped[k.data[at-1]], unescaped[k.data[at]]
+// size returns how many octets of data the character at a position takes.
+func (k *cutter) size(at int) int {
+	if k.alphabet == GSM7 && k.data[at] == escape || k.alphabet == UCS2 && k.data[at]&0xFC == 0xD8 {
+		return 2 * k.unit
 	}
-	before, after = k.at(at-2), k.at(at)
-	if utf16.IsSurrogate(before) {
-		before = utf16.DecodeRune(k.at(at-4), before)
-	}
-	if utf16.IsSurrogate(after) {
-		after = utf16.DecodeRune(after, k.at(at+2))
-	}
-	return before, after
+	return k.unit
 }
 
-// at returns the UTF-16 unit at a position.
-func (k cutter) at(pos int) rune { return rune(k.data[pos])<<8 | rune(k.data[pos+1]) }
+// cluster returns how many octets of a text its first grapheme cluster takes.
+// For a letter before a letter, of most texts all, it need not be looked up.
+func cluster(text string) int {
+	r, size := utf8.DecodeRuneInString(text)
+	if size == len(text) {
+		return size
+	}
+	next, _ := utf8.DecodeRuneInString(text[size:])
+	if alone(r) && alone(next) && !(r == '\r' && next == '\n') {
+		return size
+	}
+	first, _, _, _ := uniseg.FirstGraphemeClusterInString(text, -1)
+	return len(first)
+}
+
+// alone reports whether a character is of the Latin, Greek or Cyrillic ones that
+// never join, but for CR and LF.
+func alone(r rune) bool { return r < 0x300 || 0x370 <= r && r < 0x483 }

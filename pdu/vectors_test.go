@@ -19,7 +19,10 @@ import (
 
 // TestVectors reads every file of testdata: what a modem prints (pdu, SC
 // address first), and each field that it must give. Fields that a file leaves
-// out have to be zero. "canonical: no" says that we write the same otherwise.
+// out have to be zero; only the type of the address need not be given. Octets
+// are given as data or as text. The key dcs is there when TP-DCS says more than
+// alphabet and class, and udh holds the elements that no other key tells.
+// "canonical: no" says that we write the same otherwise.
 func TestVectors(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -55,6 +58,14 @@ func testVector(t *testing.T, want map[string]string) {
 	}
 	got, tpdu, again := decode(raw, want["kind"])
 	canonical := want["canonical"] != "no"
+	for _, key := range []string{"data", "type"} {
+		if _, given := want[key]; !given {
+			delete(got, key)
+		}
+	}
+	if _, given := got["data"]; given {
+		delete(got, "text")
+	}
 	for _, key := range []string{"source", "kind", "pdu", "canonical"} {
 		delete(want, key)
 	}
@@ -93,13 +104,63 @@ func (f fields) time(key string, t time.Time) {
 	}
 }
 
-func (f fields) text(ud pdu.UserData, dcs pdu.DCS) {
+func (f fields) address(a pdu.Address) {
+	text := a.String()
+	if quoted := strconv.Quote(text); strings.TrimSpace(text) != text || quoted != `"`+text+`"` {
+		text = quoted
+	}
+	f.put("address", text, "")
+	f.put("type", fmt.Sprintf("TON %d, NPI %d", a.TON, a.NPI), "")
+}
+
+func (f fields) text(ud pdu.UserData, dcs pdu.DCS, pid pdu.PID) {
+	f.put("pid", fmt.Sprintf("%02X %v", byte(pid), pid), "00 none")
 	f.put("text", strconv.Quote(ud.Text(dcs)), "")
 	f.put("alphabet", dcs.Alphabet(), "gsm7")
 	f.put("class", dcs.Class(), "no class")
-	if c, ok := ud.Concat(); ok {
-		f.put("concat", fmt.Sprintf("%d %d/%d", c.Reference, c.Seq, c.Total), "")
+	f.put("dcs", dcs, pdu.TextDCS(dcs.Alphabet(), dcs.Class()).String())
+	if dcs.Alphabet() == pdu.Octets {
+		f.put("data", fmt.Sprintf("%X", ud.Data), "")
 	}
+	f.header(ud)
+}
+
+func (f fields) header(ud pdu.UserData) {
+	if c, ok := ud.Concat(); ok {
+		f.put("concat", fmt.Sprintf("%d %d/%d%s", c.Reference, c.Seq, c.Total, width(c.Bits)), "")
+	}
+	if p, ok := ud.Ports(); ok {
+		f.put("ports", fmt.Sprintf("%d from %d%s", p.Dest, p.Src, width(p.Bits)), "")
+	}
+	t := ud.Tables()
+	f.put("tables", fmt.Sprintf("locking %d, single %d", t.Locking, t.Single), "locking 0, single 0")
+	var waiting, rest []string
+	for _, w := range ud.Waiting() {
+		waiting = append(waiting, w.String())
+	}
+	for _, ie := range ud.Header {
+		if !told(ie) {
+			rest = append(rest, fmt.Sprintf("%02X=%X", ie.ID, ie.Data))
+		}
+	}
+	f.put("mwi", strings.Join(waiting, "; "), "")
+	f.put("udh", strings.Join(rest, " "), "")
+}
+
+// width names what is wider than usual.
+func width(bits int) string {
+	if bits == 16 {
+		return ", 16 bits"
+	}
+	return ""
+}
+
+// told reports whether an element has a key of its own.
+func told(ie pdu.IE) bool {
+	alone := pdu.UserData{Header: []pdu.IE{ie}}
+	_, concat := alone.Concat()
+	_, ports := alone.Ports()
+	return concat || ports || alone.Tables() != pdu.Tables{} || len(alone.Waiting()) > 0
 }
 
 // decode returns the fields of a PDU, its TPDU, and the TPDU that is written
@@ -141,13 +202,13 @@ func submitFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f.put("address", s.Destination, "")
+	f.address(s.Destination)
 	f.put("reference", s.Reference, "0")
 	f.flag("RejectDuplicates", s.RejectDuplicates)
 	f.flag("StatusReport", s.StatusReport)
 	f.flag("ReplyPath", s.ReplyPath)
 	f.put("validity", s.Validity, "none")
-	f.text(s.UserData, s.DCS)
+	f.text(s.UserData, s.DCS, s.PID)
 	again, _ := s.AppendBinary(nil)
 	return w, again, nil
 }
@@ -157,12 +218,12 @@ func deliverFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f.put("address", d.Originator, "")
+	f.address(d.Originator)
 	f.time("time", d.Time)
 	f.flag("MoreMessages", d.MoreMessages)
 	f.flag("StatusReport", d.StatusReport)
 	f.flag("ReplyPath", d.ReplyPath)
-	f.text(d.UserData, d.DCS)
+	f.text(d.UserData, d.DCS, d.PID)
 	again, _ := d.AppendBinary(nil)
 	return w, again, nil
 }
@@ -172,14 +233,14 @@ func reportFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f.put("address", r.Recipient, "")
+	f.address(r.Recipient)
 	f.put("reference", r.Reference, "0")
 	f.time("time", r.Time)
 	f.time("discharge", r.Discharge)
 	f.put("status", strconv.Quote(r.Status.String()), "")
 	f.flag("MoreMessages", r.MoreMessages)
 	f.flag("ForCommand", r.ForCommand)
-	f.text(r.UserData, r.DCS)
+	f.text(r.UserData, r.DCS, r.PID)
 	again, _ := r.AppendBinary(nil)
 	return w, again, nil
 }
