@@ -16,11 +16,12 @@ func encodeUCS2(text string) ([]byte, error) {
 				return nil, alphabetError(text, i, UCS2)
 			}
 		}
-		if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
-			b = binary.BigEndian.AppendUint16(b, uint16(high))
+		if r > 0xFFFF {
+			high, low := utf16.EncodeRune(r)
+			b = append(b, byte(high>>8), byte(high))
 			r = low
 		}
-		b = binary.BigEndian.AppendUint16(b, uint16(r))
+		b = append(b, byte(r>>8), byte(r))
 	}
 	return b, nil
 }

@@ -26,6 +26,7 @@ type verbs struct {
 	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
 	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
 	Modem   modemVerb   `cmd:"" help:"See the modems."`
+	PDU     pduVerb     `cmd:"" name:"pdu" help:"Read and write PDUs by hand; needs no gateway."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }
 
