@@ -309,6 +309,8 @@ func TestSubmitRefused(t *testing.T) {
 		{"short code", rich, items("x", "12345"), Params{}, "ERR: 105, Invalid destination address"},
 		{"no route, and too long", rich, items(long, "33700900123"), Params{}, "ERR: 114, Cannot route message"},
 		{"two parts", rich, items(long, "447700900123"), Params{}, "ERR: 113, Maximum message parts exceeded (2 parts needed, concat is 1)"},
+		{"not in gsm7, which is all the account takes", sms.Account{Unlimited: true, NonGSM: "reject"}, items("aы", "447700900123"), Params{},
+			"ERR: 101, Invalid or missing parameters (character 'ы' at octet 1 is not in the alphabet gsm7; leave it out or allow ucs2)"},
 		{"no credit", poor, items(long, "447700900123"), Params{Concat: 2}, "ERR: 301, No Credit Left"},
 		{"concat 36", rich, one, Params{Concat: 36}, "ERR: 113, Maximum message parts exceeded (concat: 1 to 35)"},
 		{"concat negative", rich, one, Params{Concat: -1}, "ERR: 101, Invalid or missing parameters (concat)"},
@@ -376,6 +378,15 @@ func TestSubmitParams(t *testing.T) {
 		{"account's concat", sms.Account{Unlimited: true, Concat: 2}, Params{}, strings.Repeat("x", 161), func(m sms.Message, s pdu.Submit) bool {
 			c, ok := s.UserData.Concat()
 			return len(m.Parts) == 2 && m.Price == 2*sms.Credit && ok && c.Total == 2 && c.Seq == 1 && c.Bits == 8
+		}},
+		{"national tables, allowed", sms.Account{Unlimited: true, Languages: []pdu.Language{pdu.Turkish}}, Params{}, strings.Repeat("ışık ", 20), func(m sms.Message, s pdu.Submit) bool {
+			return s.DCS.Alphabet() == pdu.GSM7 && s.UserData.Tables() != pdu.Tables{} && s.UserData.Text(s.DCS) == strings.Repeat("ışık ", 20)
+		}},
+		{"transliterated", sms.Account{Unlimited: true, NonGSM: "transliterate"}, Params{}, "“ê”", func(m sms.Message, s pdu.Submit) bool {
+			return s.DCS.Alphabet() == pdu.GSM7 && s.UserData.Text(s.DCS) == `"e"` && m.Text == "“ê”"
+		}},
+		{"unicode, asked for", sms.Account{Unlimited: true, NonGSM: "reject"}, Params{Unicode: true}, "ы", func(_ sms.Message, s pdu.Submit) bool {
+			return s.DCS.Alphabet() == pdu.UCS2
 		}},
 	}
 	for _, tt := range tests {

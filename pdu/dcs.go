@@ -97,7 +97,7 @@ func WaitingDCS(a Alphabet, w Waiting) (DCS, error) {
 	case a == Octets:
 		return 0, errors.New("message waiting with 8-bit data has no TP-DCS; use an information element")
 	case a == UCS2 && !w.Store:
-		return 0, errors.New("message waiting in UCS2 is always stored; set Store or use GSM7")
+		return 0, errors.New("UCS2 text with message waiting is always kept; ask for that (store), or use gsm7")
 	case a == UCS2:
 		d = dcsStoreUCS2
 	case w.Store:

@@ -21,6 +21,9 @@ type pduEncodeVerb struct {
 	File     string        `help:"File for --smart." placeholder:"FILE"`
 	Network  string        `help:"Network whose name an oplogo stands for, as 262-01." placeholder:"MCC-MNC"`
 	Preview  string        `help:"Write what --smart sends as FILE.png or FILE.wav." placeholder:"FILE"`
+	Waiting  string        `help:"Light the lamp of a mailbox: voicemail, fax, email or other." enum:",voicemail,fax,email,other" default:"" placeholder:"MAILBOX"`
+	Cleared  bool          `help:"Put the lamp of --waiting out instead."`
+	Kept     bool          `help:"Have the handset keep the message that comes with --waiting."`
 	Validity time.Duration `help:"How long the service centre tries, as 24h; rounded down to what a TP-VP can say." placeholder:"TIME"`
 	messageParams
 }
@@ -86,6 +89,11 @@ func (v pduEncodeVerb) message(in io.Reader) (message, error) {
 	}
 	if v.Validity > 0 {
 		m.Params.ValidityMinutes = new(max(1, int64(v.Validity/time.Minute)))
+	}
+	if v.Waiting != "" {
+		m.Params.MWI = &mwiView{Type: v.Waiting, Active: !v.Cleared, Store: v.Kept}
+	} else if v.Cleared || v.Kept {
+		return m, errors.New("--cleared and --kept go with --waiting")
 	}
 	switch {
 	case v.Smart != "":

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -26,6 +27,7 @@ type message struct {
 // the verb. What has a zero of its own is a pointer; nil asks for nothing.
 type messageParams struct {
 	Encoding         string   `json:"encoding" help:"Alphabet: auto, gsm7, ucs2 or 8bit." enum:",auto,gsm7,ucs2,8bit" default:"" placeholder:"NAME"`
+	MWI              *mwiView `json:"mwi" kong:"-"` // message waiting, in TP-DCS
 	Class            *int     `json:"class" help:"Message class, 0 to 3; 0 is shown at once." placeholder:"N"`
 	StatusReport     bool     `json:"status_report" help:"Ask for a status report."`
 	ValidityMinutes  *int64   `json:"validity_minutes" kong:"-"`
@@ -68,7 +70,7 @@ func (m message) encode() (encoded, error) {
 	if m.Dest == "" {
 		return encoded{}, errors.New("dest is missing; it is the number to send to")
 	}
-	if template.Destination, err = pdu.ParseAddress(m.Dest); err != nil {
+	if template.Destination, err = parseNumber(m.Dest); err != nil {
 		return encoded{}, fmt.Errorf("dest: %w", err)
 	}
 	var e encoded
@@ -76,6 +78,9 @@ func (m message) encode() (encoded, error) {
 		return encoded{}, err
 	}
 	if err = m.split(&e); err != nil {
+		return encoded{}, err
+	}
+	if err = m.Params.addWaiting(&e); err != nil {
 		return encoded{}, err
 	}
 	template.DCS = e.DCS
@@ -287,11 +292,43 @@ func (p messageParams) smsc() ([]byte, error) {
 	if p.SMSC == "" {
 		return pdu.AppendSMSC(nil, pdu.Address{})
 	}
-	a, err := pdu.ParseAddress(p.SMSC)
+	a, err := parseNumber(p.SMSC)
 	if err != nil {
 		return nil, fmt.Errorf("smsc: %w", err)
 	}
 	return pdu.AppendSMSC(nil, a)
+}
+
+// parseNumber reads a number without the letters that a semi-octet could hold:
+// nobody dials them, and those that stand in a number are slips.
+func parseNumber(number string) (pdu.Address, error) {
+	if i := strings.IndexAny(number, "abc"); i >= 0 {
+		return pdu.Address{}, fmt.Errorf("%q at octet %d of the number; it is made of 0 to 9, * and #, after a + or none", number[i], i)
+	}
+	return pdu.ParseAddress(number)
+}
+
+// mailboxes are those that a TP-DCS can name.
+var mailboxes = []pdu.Mailbox{pdu.Voicemail, pdu.FaxMailbox, pdu.EmailMailbox, pdu.OtherMailbox}
+
+// addWaiting puts the message waiting indication into the TP-DCS.
+func (p messageParams) addWaiting(e *encoded) (err error) {
+	if p.MWI == nil {
+		return nil
+	}
+	if p.MWI.Count != 0 {
+		return errors.New("mwi: TP-DCS has no count; put that into udh, as an element 01")
+	}
+	if p.Class != nil {
+		return errors.New("mwi and class are both given, and TP-DCS has room for one; leave either out")
+	}
+	for _, mailbox := range mailboxes {
+		if p.MWI.Type == mailbox.String() {
+			e.DCS, err = pdu.WaitingDCS(e.DCS.Alphabet(), pdu.Waiting{Mailbox: mailbox, Active: p.MWI.Active, Store: p.MWI.Store})
+			return err
+		}
+	}
+	return fmt.Errorf("mwi: there is no type %q; it is voicemail, fax, email or other", p.MWI.Type)
 }
 
 // splitOptions returns how to cut the message.

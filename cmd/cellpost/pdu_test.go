@@ -81,7 +81,14 @@ func TestRequestRefused(t *testing.T) {
 		{"a second plus", dest("++44"), `'+' at octet 1 of the number`},
 		{"no digits", dest("+"), "no digit in the number"},
 		{"signs and no digits", dest("*#"), "no digit in the number"},
-		{"letters that are semi-octets, and no digits", dest("abc"), "no digit in the number"},
+		{"letters that are semi-octets", dest("+44abc"), "'a' at octet 3 of the number"},
+		{"such letters in an SC address", encode(`"text":"x","params":{"smsc":"44c"}`), "smsc: 'c' at octet 2 of the number"},
+		{"mwi without a type", encode(`"text":"x","params":{"mwi":{"active":true}}`), "mwi: there is no type \"\"; it is voicemail, fax, email or other"},
+		{"mwi of a mailbox that TP-DCS lacks", encode(`"text":"x","params":{"mwi":{"type":"video"}}`), "mwi: there is no type \"video\""},
+		{"mwi with a count", encode(`"text":"x","params":{"mwi":{"type":"fax","count":3}}`), "TP-DCS has no count"},
+		{"mwi with a class", encode(`"text":"x","params":{"mwi":{"type":"fax"},"class":0}`), "mwi and class are both given"},
+		{"mwi in ucs2 that is not kept", encode(`"text":"ы","params":{"mwi":{"type":"fax"}}`), "ask for that (store), or use gsm7"},
+		{"mwi with data", encode(`"data":"00","params":{"mwi":{"type":"fax"}}`), "8-bit data"},
 		{"21 digits", dest("+123456789012345678901"), "21 digits in the number; there is room for 20"},
 		{"digits of another script", dest("٤٤٧"), "at octet 0 of the number"},
 
@@ -192,7 +199,9 @@ func TestRequestAnswered(t *testing.T) {
 	}{
 		{"text", encode(`"text":"x"`), gsm7("010004919471" + "0000" + "0178")},
 		{"unknown type of number", `{"op":"encode","dest":"4917","text":"x"}`, gsm7("010004819471" + "0000" + "0178")},
-		{"signs in a number", `{"op":"encode","dest":"*1#abc","text":"x"}`, gsm7("0100068" + "11ACBED" + "0000" + "0178")},
+		{"signs in a number", `{"op":"encode","dest":"*1#","text":"x"}`, gsm7("010003811AFB" + "0000" + "0178")},
+		{"voicemail waits", encode(`"text":"","params":{"mwi":{"type":"voicemail","active":true}}`), gsm7("010004919471" + "00C8" + "00")},
+		{"no e-mail waits, kept", encode(`"text":"x","params":{"mwi":{"type":"email","store":true}}`), gsm7("010004919471" + "00D2" + "0178")},
 		{"empty text", encode(`"text":""`), gsm7("010004919471" + "0000" + "00")},
 		{"text by escapes", encode(`"text":"\u0078"`), gsm7("010004919471" + "0000" + "0178")},
 		{"empty parameters", encode(`"text":"x","params":{}`), gsm7("010004919471" + "0000" + "0178")},
@@ -348,7 +357,7 @@ func TestLines(t *testing.T) {
 func TestEncodeDecode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String().Draw(t, "text")
-		dest := rapid.StringMatching(`\+?[0-9][0-9*#abc]{0,19}`).Draw(t, "dest")
+		dest := rapid.StringMatching(`\+?[0-9][0-9*#]{0,19}`).Draw(t, "dest")
 		m := message{Dest: dest, Text: &text, Params: messageParams{
 			StatusReport: rapid.Bool().Draw(t, "report"), PID: rapid.IntRange(0, 255).Draw(t, "pid"),
 			ConcatRef: rapid.IntRange(0, 0xFFFF).Draw(t, "ref"), ConcatRefBits: 16,
