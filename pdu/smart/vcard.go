@@ -104,12 +104,15 @@ func (c *card) property(p property) {
 	switch {
 	case err != nil:
 		c.leftOut(p, "%v", err)
+		return
 	case text == "":
 		return // says nothing
 	case known.once && c.seen[p.name]:
 		c.leftOut(p, "the card has one before it")
+		return
 	case p.name == "BDAY" && !birthday.MatchString(text):
 		c.leftOut(p, "%q is no whole date, like 19800322", clip(text))
+		return
 	case c.versit && p.clean(known.types):
 		c.line(p.source)
 	default:
