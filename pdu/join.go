@@ -15,7 +15,8 @@ type Fragment struct {
 	Concat     Concat
 	DCS        DCS
 	UserData   UserData
-	At         time.Time // when it was received
+	Sent       time.Time // its TP-SCTS; zero when that is no date
+	At         time.Time // when it was received; zero when nobody knows
 }
 
 // FragmentKey is what the parts of one message have in common. 3GPP TS 23.040,
@@ -32,7 +33,7 @@ type FragmentKey struct {
 // Fragment returns the message as a part; ok is false when it is none.
 func (d Deliver) Fragment(sim string, at time.Time) (f Fragment, ok bool) {
 	c, ok := d.UserData.Concat()
-	return Fragment{SIM: sim, Originator: d.Originator, Concat: c, DCS: d.DCS, UserData: d.UserData, At: at}, ok
+	return Fragment{SIM: sim, Originator: d.Originator, Concat: c, DCS: d.DCS, UserData: d.UserData, Sent: d.Time, At: at}, ok
 }
 
 // Key returns what the other parts of the message have too.
@@ -54,42 +55,42 @@ const (
 // Fit says how a part goes with the ones that are kept under its key. A
 // reference comes round again sooner or later, after 256 messages or with each:
 // so a part is of another message when its number is taken by something else,
-// or when it comes later than timeout after the newest that is kept.
+// when it comes later than timeout after the newest that is kept, or when those
+// kept are whole and it was sent at another time. A part that is still awaited
+// may come twice with two times: senders repeat what they are not sure of.
 func (f Fragment) Fit(kept []Fragment, timeout time.Duration) Fit {
-	if len(kept) == 0 {
-		return f.fitMissing(0)
-	}
 	var newest time.Time
+	var same *Fragment
 	distinct := make(map[byte]bool)
-	same := false
-	for _, k := range kept {
+	for i, k := range kept {
 		distinct[k.Concat.Seq] = true
 		if k.At.After(newest) {
 			newest = k.At
 		}
-		if k.Concat.Seq != f.Concat.Seq {
-			continue
+		if k.Concat.Seq == f.Concat.Seq {
+			same = &kept[i]
 		}
-		if k.DCS != f.DCS || !bytes.Equal(k.UserData.Data, f.UserData.Data) {
-			return FitOther
-		}
-		same = true
 	}
+	whole := len(distinct) == int(f.Concat.Total)
 	switch {
-	case f.At.Sub(newest) > timeout:
+	case !f.At.IsZero() && !newest.IsZero() && f.At.Sub(newest) > timeout:
 		return FitOther
-	case same:
+	case same != nil && !f.repeats(*same, whole):
+		return FitOther
+	case same != nil:
 		return FitDuplicate
-	}
-	return f.fitMissing(len(distinct))
-}
-
-// fitMissing is the fit of a part that is new where so many others are kept.
-func (f Fragment) fitMissing(kept int) Fit {
-	if kept+1 == int(f.Concat.Total) {
+	case len(distinct)+1 == int(f.Concat.Total):
 		return FitCompletes
 	}
 	return FitWaits
+}
+
+// repeats reports whether the part is the kept one once more.
+func (f Fragment) repeats(kept Fragment, whole bool) bool {
+	if whole && !f.Sent.IsZero() && !kept.Sent.IsZero() && !f.Sent.Equal(kept.Sent) {
+		return false
+	}
+	return f.DCS == kept.DCS && bytes.Equal(f.UserData.Data, kept.UserData.Data)
 }
 
 // Joined is a message put together from its parts.

@@ -19,12 +19,25 @@ func fragment(ref uint16, seq, total byte, data string) pdu.Fragment {
 	return pdu.Fragment{
 		SIM: "sim", Originator: pdu.Address{TON: pdu.TONInternational, NPI: 1, Value: "447700900123"},
 		Concat:   pdu.Concat{Reference: ref, Total: total, Seq: seq, Bits: 8},
-		UserData: pdu.UserData{Data: []byte(data)}, At: received,
+		UserData: pdu.UserData{Data: []byte(data)}, Sent: received, At: received,
 	}
 }
 
 func at(f pdu.Fragment, later time.Duration) pdu.Fragment {
 	f.At = f.At.Add(later)
+	return f
+}
+
+// sent is a part sent later; with -1 its time stamp is no date.
+func sent(f pdu.Fragment, later time.Duration) pdu.Fragment {
+	if f.Sent = f.Sent.Add(later); later < 0 {
+		f.Sent = time.Time{}
+	}
+	return f
+}
+
+func received0(f pdu.Fragment) pdu.Fragment {
+	f.At = time.Time{}
 	return f
 }
 
@@ -51,6 +64,11 @@ func TestFit(t *testing.T) {
 		{"whole, and the reference is used anew", []pdu.Fragment{one, two, three}, fragment(1, 1, 3, "x"), pdu.FitOther},
 		{"in time", []pdu.Fragment{one}, at(two, timeout), pdu.FitWaits},
 		{"in time after the newest", []pdu.Fragment{at(one, timeout), three}, at(two, 2*timeout), pdu.FitCompletes},
+		{"the same again, sent once more while others are missing", []pdu.Fragment{one}, sent(one, time.Minute), pdu.FitDuplicate},
+		{"the same again, sent once more after all came", []pdu.Fragment{one, two, three}, sent(one, time.Minute), pdu.FitOther},
+		{"the same again, time stamp unreadable", []pdu.Fragment{one, two, three}, sent(one, -1), pdu.FitDuplicate},
+		{"received nobody knows when", []pdu.Fragment{one}, received0(two), pdu.FitWaits},
+		{"kept since nobody knows when", []pdu.Fragment{received0(one)}, at(two, 5*timeout), pdu.FitWaits},
 		{"too late", []pdu.Fragment{one}, at(two, timeout+1), pdu.FitOther},
 		{"the same, too late", []pdu.Fragment{one}, at(one, timeout+1), pdu.FitOther},
 		{"the clock was set back", []pdu.Fragment{one}, at(two, -5*timeout), pdu.FitWaits},

@@ -4,7 +4,7 @@ import "fmt"
 
 // Span is where a field of a TPDU stands.
 type Span struct {
-	Field        string // as in a [DecodeError]; an information element is "UDH" and its identifier
+	Field        string // as in a [DecodeError]; an information element is "UDH" and its identifier, octets of a header that are none "UDH"
 	Offset, Size int    // octets into the TPDU; Size is 1 at least
 }
 

@@ -1,6 +1,7 @@
 package pdu
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -58,12 +59,23 @@ func letter(text string) int {
 
 func isLatin(c byte) bool  { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
-func isAccent(r rune) bool { return 0x300 <= r && r <= 0x36F }
+func isAccent(r rune) bool { return 0x300 <= r && r <= 0x36F && !isOverlay(r) }
+
+// isOverlay reports whether a combining character strikes through what it is
+// on: ≮ is no < with an accent, but its opposite.
+func isOverlay(r rune) bool { return 0x334 <= r && r <= 0x338 }
 
 func isRaised(r rune) bool {
 	return r == '¹' || r == '²' || r == '³' || r == '⁰' || '⁴' <= r && r <= '⁹'
 }
 func isLowered(r rune) bool { return '₀' <= r && r <= '₉' }
+func isFraction(r rune) bool {
+	return r == '¼' || r == '½' || r == '¾' || 0x2150 <= r && r <= 0x215E
+}
+
+// isNumber reports whether a character is a number that digits beside it are no
+// part of.
+func isNumber(r rune) bool { return isRaised(r) || isLowered(r) || isFraction(r) }
 
 // transliterator writes a text character by character.
 type transliterator struct {
@@ -75,6 +87,17 @@ type transliterator struct {
 // letter writes a character with its accents, or what replaces it; false when
 // nothing does.
 func (w *transliterator) letter(s string) bool {
+	start, before := len(w.b), w.last
+	if !w.writeLetter(s) {
+		return false
+	}
+	if isNumber(before) && !isNumber(w.last) && len(w.b) > start && isDigit(w.b[start]) {
+		w.b = slices.Insert(w.b, start, ' ')
+	}
+	return true
+}
+
+func (w *transliterator) writeLetter(s string) bool {
 	if r, size := utf8.DecodeRuneInString(s); size == len(s) && w.has(r) {
 		w.b = append(w.b, s...)
 		w.last = r
@@ -296,7 +319,7 @@ func replacedMoney(r rune) (string, bool) {
 // may run into the digits before it: 3½ is not 31/2, nor 10² 102.
 func replacedNumber(r rune) (string, bool) {
 	switch {
-	case r == '¼', r == '½', r == '¾', 0x2150 <= r && r <= 0x215E:
+	case isFraction(r):
 		return " " + strings.ReplaceAll(norm.NFKD.String(string(r)), "⁄", "/"), true
 	case isRaised(r):
 		return "^" + norm.NFKD.String(string(r)), true

@@ -120,7 +120,7 @@ func (s *scanner) userData(d DCS, header bool) UserData {
 		s.warn("TP-UD", s.pos, "%d of %d octets; it was cut short on its way", have, size)
 		size = have
 	case have > size:
-		s.warn("TP-UD", s.pos, "%d octets follow it", have-size)
+		s.warn("TP-UD", s.pos+size, "%d octets follow it", have-size)
 	}
 	at = s.pos
 	b := s.b[at : at+size]
@@ -161,6 +161,7 @@ func (s *scanner) header(b []byte, at int) (header []IE, size int) {
 		next += 2 + len(header[i].Data)
 	}
 	if rest > 0 {
+		s.span("UDH", at+size-rest, rest)
 		s.warn("TP-UD", at+size-rest, "the last element does not fit into the header; header ignored")
 		return nil, size
 	}

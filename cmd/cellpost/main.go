@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -55,6 +56,12 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err != nil {
 		fmt.Fprintln(s.err, "cellpost:", err)
 		return 2
+	}
+	for i, arg := range args {
+		if !utf8.ValidString(arg) { // kong would put U+FFFD into a text
+			fmt.Fprintf(s.err, "cellpost: argument %d is no UTF-8: %q; set the terminal to UTF-8\n", i+1, arg)
+			return 2
+		}
 	}
 	parsed, err := parser.Parse(args)
 	if exit >= 0 { // help was asked for

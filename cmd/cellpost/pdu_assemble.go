@@ -69,7 +69,7 @@ func (a *assembly) add(r *reading) (parts []pdu.Fragment, err error) {
 func (r *reading) fragment() pdu.Fragment {
 	f := pdu.Fragment{Originator: r.address, DCS: r.dcs, UserData: r.userData}
 	if d, ok := r.message.(pdu.Deliver); ok {
-		f.At = d.Time
+		f.Sent, f.At = d.Time, d.Time
 	}
 	var ok bool
 	if f.Concat, ok = r.userData.Concat(); !ok {

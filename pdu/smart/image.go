@@ -26,6 +26,7 @@ const (
 
 // imageFormat is a kind of image file and how its files start.
 type imageFormat struct {
+	name   string
 	magic  string
 	config func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
@@ -35,11 +36,11 @@ type imageFormat struct {
 // false when it is none. No OTA bitmap and nothing with one starts so.
 func sniffImage(file []byte) (f imageFormat, ok bool) {
 	for _, f := range []imageFormat{
-		{"\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode},
-		{"GIF87a", gif.DecodeConfig, gif.Decode},
-		{"GIF89a", gif.DecodeConfig, gif.Decode},
-		{"\xFF\xD8\xFF", jpeg.DecodeConfig, jpeg.Decode},
-		{"BM", bmp.DecodeConfig, bmp.Decode},
+		{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode},
+		{"GIF", "GIF87a", gif.DecodeConfig, gif.Decode},
+		{"GIF", "GIF89a", gif.DecodeConfig, gif.Decode},
+		{"JPEG", "\xFF\xD8\xFF", jpeg.DecodeConfig, jpeg.Decode},
+		{"BMP", "BM", bmp.DecodeConfig, bmp.Decode},
 	} {
 		if bytes.HasPrefix(file, []byte(f.magic)) {
 			return f, true
@@ -96,7 +97,7 @@ func decodeImage(file []byte) (image.Image, error) {
 	}
 	c, err := f.config(bytes.NewReader(file))
 	if err != nil {
-		return nil, fmt.Errorf("%w; save the image again, as PNG", err)
+		return nil, fmt.Errorf("a damaged %s: %w; save the image again, as PNG", f.name, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > maxImageSide || c.Height > maxImageSide || c.Width*c.Height > maxImagePixels {
 		return nil, fmt.Errorf("an image of %d x %d pixels; scale it to the size of the handset's display", c.Width, c.Height)
@@ -106,7 +107,7 @@ func decodeImage(file []byte) (image.Image, error) {
 	}
 	img, err := f.decode(bytes.NewReader(file))
 	if err != nil {
-		return nil, fmt.Errorf("%w; save the image again, as PNG", err)
+		return nil, fmt.Errorf("a damaged %s: %w; save the image again, as PNG", f.name, err)
 	}
 	if p, ok := img.(*image.Paletted); ok {
 		// A BMP may use colours that its palette lacks.
