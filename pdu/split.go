@@ -1,15 +1,11 @@
 package pdu
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/rivo/uniseg"
 )
 
 // SplitOptions says how a text is to be cut. The zero value: alphabet chosen by
@@ -57,7 +53,7 @@ func (e *TooLongError) Error() string {
 
 // Split encodes a text and cuts it into as few parts as hold it. A single part
 // has no concatenation element of ours. No cut goes through an escaped character
-// or a surrogate pair, and where it costs no further part none goes through a
+// or a surrogate pair, and as few as can be without a further part go through a
 // grapheme cluster, which is what people take for one character (Unicode 15.0,
 // UAX #29): a letter with its marks, a flag, a family of emoji, CR with LF.
 //
@@ -279,21 +275,19 @@ func (f form) measured(c Concat) (form, error) {
 	if f.room < 2*unit(f.alphabet) {
 		return form{}, errors.New("the header leaves no room for text; shorten it")
 	}
-	f.parts = f.cutter().count(0)
+	f.parts = f.cutter().count()
 	return f, nil
 }
 
 // concatenate cuts a form of several parts, and numbers them.
 func (f form) concatenate(c Concat) []UserData {
 	c.Total = byte(f.parts)
-	k := f.cutter()
 	parts := make([]UserData, f.parts)
 	n := len(f.header) + 1
 	headers := make([]IE, 0, n*f.parts) // of all parts, in one piece of memory
 	from := 0
-	for i := range parts {
+	for i, end := range f.cutter().ends(f.text, f.parts) {
 		c.Seq++
-		end := k.cut(from, f.parts-i)
 		headers = append(append(headers, f.header...), c.IE())
 		parts[i].Header = headers[n*i : n*(i+1) : n*(i+1)]
 		parts[i].Data = f.data[from:end:end]
@@ -301,130 +295,3 @@ func (f form) concatenate(c Concat) []UserData {
 	}
 	return parts
 }
-
-func (f form) cutter() *cutter {
-	national := UserData{Header: f.header}.Tables() != Tables{}
-	return &cutter{data: f.data, alphabet: f.alphabet, national: national, unit: unit(f.alphabet), room: f.room, text: f.text}
-}
-
-// unit returns how many octets of Data are the least that can be cut off.
-func unit(a Alphabet) int {
-	if a == UCS2 {
-		return 2
-	}
-	return 1
-}
-
-// cutter finds where to cut data, from the front to the back. Positions are
-// octets of data.
-type cutter struct {
-	data     []byte
-	alphabet Alphabet
-	national bool // GSM7 with national tables
-	unit     int  // 2 for UCS2, else 1
-	room     int  // of one part, at least two units
-
-	text       string // what is behind the cluster
-	start, end int    // of the cluster that the last cut came to
-}
-
-// cut returns the end of the part that starts at from, when so many parts are
-// left for the rest.
-func (k *cutter) cut(from, left int) int {
-	last := k.last(from)
-	at := k.between(last)
-	if from < at && (at == last || k.count(at) < left) {
-		return at
-	}
-	return last
-}
-
-// count returns how many parts the text from a position on takes at least.
-func (k *cutter) count(from int) int {
-	n := 0
-	for ; from < len(k.data); n++ {
-		from = k.last(from)
-	}
-	return n
-}
-
-// last returns the latest end of the part that starts at from.
-func (k *cutter) last(from int) int {
-	end := min(from+k.room, len(k.data))
-	if k.tears(end) {
-		end -= k.unit
-	}
-	return end
-}
-
-// tears reports whether a cut goes through a character.
-func (k *cutter) tears(at int) bool {
-	switch {
-	case at == len(k.data), k.alphabet == Octets:
-		return false
-	case k.alphabet == GSM7:
-		return k.data[at-1] == escape
-	}
-	return k.data[at]&0xFC == 0xDC // a low surrogate, whose high one is before it
-}
-
-// between returns the latest position up to at that is between two clusters.
-// It never goes back, so that all cuts together read the text once, and most
-// texts not at all.
-func (k *cutter) between(at int) int {
-	if k.apart(at) {
-		return at
-	}
-	for k.end <= at && k.text != "" {
-		k.start = k.end
-		n := cluster(k.text)
-		for range k.text[:n] {
-			k.end += k.size(k.end)
-		}
-		k.text = k.text[n:]
-	}
-	if k.end <= at {
-		return k.end
-	}
-	return k.start
-}
-
-// apart reports whether the characters around a position are such that they are
-// never of one cluster; false leaves it open.
-func (k *cutter) apart(at int) bool {
-	switch {
-	case at == len(k.data), k.alphabet == Octets:
-		return true
-	case k.alphabet == GSM7:
-		return !k.national && (k.data[at-1] != '\r' || k.data[at] != '\n')
-	}
-	before, after := rune(binary.BigEndian.Uint16(k.data[at-2:])), rune(binary.BigEndian.Uint16(k.data[at:]))
-	return alone(before) && alone(after) && !(before == '\r' && after == '\n')
-}
-
-// size returns how many octets of data the character at a position takes.
-func (k *cutter) size(at int) int {
-	if k.alphabet == GSM7 && k.data[at] == escape || k.alphabet == UCS2 && k.data[at]&0xFC == 0xD8 {
-		return 2 * k.unit
-	}
-	return k.unit
-}
-
-// cluster returns how many octets of a text its first grapheme cluster takes.
-// For a letter before a letter, of most texts all, it need not be looked up.
-func cluster(text string) int {
-	r, size := utf8.DecodeRuneInString(text)
-	if size == len(text) {
-		return size
-	}
-	next, _ := utf8.DecodeRuneInString(text[size:])
-	if alone(r) && alone(next) && !(r == '\r' && next == '\n') {
-		return size
-	}
-	first, _, _, _ := uniseg.FirstGraphemeClusterInString(text, -1)
-	return len(first)
-}
-
-// alone reports whether a character is of the Latin, Greek or Cyrillic ones that
-// never join, but for CR and LF.
-func alone(r rune) bool { return r < 0x300 || 0x370 <= r && r < 0x483 }

@@ -543,3 +543,63 @@ func TestSplitKeepsTheText(t *testing.T) {
 		})
 	})
 }
+
+// TestSplitTearsFewest compares with the best of all ways to cut, in parts so
+// small that all can be tried.
+func TestSplitTearsFewest(t *testing.T) {
+	const room = 5 // UTF-16 units of a part
+	header := []pdu.IE{{ID: 0x70, Data: make([]byte, 140-2*room-5-1-2)}}
+	pieces := []string{"ы", "🇬🇧", "👩\u200d👧", "e\u0301\u0302", "\r\n", "😀"}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 14).Draw(t, "text"), "")
+		seg, err := pdu.Split(text, pdu.SplitOptions{Alphabet: pdu.UCS2, Header: header})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(seg.Parts) == 1 { // which has more room
+			return
+		}
+		costs := cutCosts(text)
+		torn, at := 0, 0
+		for _, p := range seg.Parts[:len(seg.Parts)-1] {
+			at += len(p.Data) / 2
+			torn += costs[at]
+		}
+		if best := fewestTorn(costs, room, len(seg.Parts)); torn != best {
+			t.Fatalf("%q: %d clusters torn in %d parts, %d need be", text, torn, len(seg.Parts), best)
+		}
+	})
+}
+
+// cutCosts returns, for each UTF-16 unit of a text that a cut can go before, 1
+// inside of a cluster, else 0; inside of a surrogate pair more than any sum.
+func cutCosts(text string) []int {
+	var costs []int
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		cost := 0
+		for _, r := range g.Runes() {
+			costs = append(costs, cost)
+			cost = 1
+			if r > 0xFFFF {
+				costs = append(costs, 1000)
+			}
+		}
+	}
+	return costs
+}
+
+// fewestTorn returns the least sum of costs of cutting into so many parts.
+func fewestTorn(costs []int, room, parts int) int {
+	if len(costs) <= room {
+		return 0
+	}
+	best := 1000
+	if parts > 1 && len(costs) <= room*parts {
+		for n := 1; n <= room; n++ {
+			if cost := costs[n]; cost < best {
+				best = min(best, cost+fewestTorn(costs[n:], room, parts-1))
+			}
+		}
+	}
+	return best
+}
