@@ -88,9 +88,9 @@ func appendNumber(b []byte, a Address) ([]byte, error) {
 	}
 	b = append(b, typ)
 	for i := 0; i < len(a.Value); i += 2 {
-		low, high := strings.IndexByte(semiOctets, a.Value[i]), fillNibble
+		low, high := semiOctet(a.Value[i]), fillNibble
 		if i+1 < len(a.Value) {
-			high = strings.IndexByte(semiOctets, a.Value[i+1])
+			high = semiOctet(a.Value[i+1])
 		}
 		if low < 0 || high < 0 {
 			return nil, errors.New("a number is made of 0 to 9, *, #, a, b and c only; put its + into TON")
@@ -98,6 +98,14 @@ func appendNumber(b []byte, a Address) ([]byte, error) {
 		b = append(b, byte(high<<4|low))
 	}
 	return b, nil
+}
+
+// semiOctet returns the semi-octet of a character, -1 when it has none.
+func semiOctet(c byte) int {
+	if '0' <= c && c <= '9' {
+		return int(c - '0')
+	}
+	return strings.IndexByte(semiOctets, c)
 }
 
 // appendName appends an alphanumeric address, whose length counts the

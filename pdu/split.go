@@ -178,7 +178,7 @@ func (o SplitOptions) languages(t Tables) ([]Language, error) {
 }
 
 func (o SplitOptions) ucs2(text string) (form, error) {
-	data, err := encodeUCS2(text)
+	data, err := EncodeUCS2(text)
 	if err != nil {
 		return form{}, err
 	}

@@ -1,15 +1,14 @@
 package pdu
 
 import (
-	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// encodeUCS2 returns a text as UTF-16, big-endian: what handsets make of UCS2.
+// EncodeUCS2 returns a text as UTF-16, big-endian: what handsets make of UCS2.
 // The error is an [*AlphabetError], about octets that are no UTF-8.
-func encodeUCS2(text string) ([]byte, error) {
-	b := make([]byte, 0, 2*len(text))
+func EncodeUCS2(text string) ([]byte, error) {
+	b := make([]byte, 0, 2*utf8.RuneCountInString(text))
 	for i, r := range text {
 		if r == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(text[i:]); size == 1 {
@@ -26,26 +25,45 @@ func encodeUCS2(text string) ([]byte, error) {
 	return b, nil
 }
 
-// decodeUCS2 reads UTF-16, big-endian. Half a surrogate pair, and an octet left
-// over at the end, become U+FFFD.
-func decodeUCS2(b []byte) string {
-	text := make([]byte, 0, len(b))
-	for len(b) >= 2 {
-		r := rune(binary.BigEndian.Uint16(b))
-		b = b[2:]
+// DecodeUCS2 reads UTF-16, big-endian. Half a surrogate pair, and an octet left
+// over at the end, become U+FFFD; bad is the offset of the first of them, in
+// octets, or -1.
+func DecodeUCS2(b []byte) (text string, bad int) {
+	decoded := make([]byte, 0, len(b))
+	bad = -1
+	for at := 0; at < len(b); at += 2 {
+		r := utf16Unit(b, at)
 		if utf16.IsSurrogate(r) {
-			low := rune(0)
-			if len(b) >= 2 {
-				low = rune(binary.BigEndian.Uint16(b))
-			}
-			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
-				b = b[2:]
+			if r = utf16.DecodeRune(r, utf16Unit(b, at+2)); r == utf8.RuneError {
+				r = -1
+			} else {
+				at += 2
 			}
 		}
-		text = utf8.AppendRune(text, r)
+		if r < 0 {
+			r = utf8.RuneError
+			if bad < 0 {
+				bad = at
+			}
+		}
+		decoded = utf8.AppendRune(decoded, r)
 	}
-	if len(b) > 0 {
-		text = utf8.AppendRune(text, utf8.RuneError)
+	return string(decoded), bad
+}
+
+// utf16Unit returns the UTF-16 unit at an offset, -1 when it is not whole.
+func utf16Unit(b []byte, at int) rune {
+	if at+2 > len(b) {
+		return -1
+	}
+	return rune(b[at])<<8 | rune(b[at+1])
+}
+
+// DecodeLatin1 reads ISO 8859-1.
+func DecodeLatin1(b []byte) string {
+	text := make([]byte, 0, len(b))
+	for _, c := range b {
+		text = utf8.AppendRune(text, rune(c))
 	}
 	return string(text)
 }

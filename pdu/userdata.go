@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 )
 
 // Sizes of a TP-UD. 3GPP TS 23.040, 9.2.3.24.
@@ -21,20 +20,13 @@ const (
 func (u UserData) Text(d DCS) string {
 	switch d.Alphabet() {
 	case UCS2:
-		return decodeUCS2(u.Data)
+		text, _ := DecodeUCS2(u.Data)
+		return text
 	case Octets:
-		return decodeLatin1(u.Data)
+		return DecodeLatin1(u.Data)
 	default:
 		return DecodeGSM7(u.Data, u.Tables())
 	}
-}
-
-func decodeLatin1(b []byte) string {
-	text := make([]byte, 0, len(b))
-	for _, c := range b {
-		text = utf8.AppendRune(text, rune(c))
-	}
-	return string(text)
 }
 
 // headerSize returns how many octets a header takes, its length octet included.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"cellpost/pdu"
@@ -226,24 +225,11 @@ func decodeUTF16(b []byte) (string, error) {
 	if len(b)%2 != 0 {
 		return "", fmt.Errorf("%d octets; UTF-16 takes two or four a character", len(b))
 	}
-	text := make([]byte, 0, len(b))
-	unit := func(at int) rune {
-		if at >= len(b) {
-			return 0
-		}
-		return rune(b[at])<<8 | rune(b[at+1])
+	text, bad := pdu.DecodeUCS2(b)
+	if bad >= 0 {
+		return "", fmt.Errorf("octet %d: %X is half a surrogate pair and no character; send both halves", bad, b[bad:bad+2])
 	}
-	for i := 0; i < len(b); i += 2 {
-		r := unit(i)
-		if utf16.IsSurrogate(r) {
-			if r = utf16.DecodeRune(r, unit(i+2)); r == utf8.RuneError {
-				return "", fmt.Errorf("octet %d: %04X is half a surrogate pair and no character", i, unit(i))
-			}
-			i += 2
-		}
-		text = utf8.AppendRune(text, r)
-	}
-	return string(text), nil
+	return text, nil
 }
 
 // submit returns the TPDU but for its destination and user data.

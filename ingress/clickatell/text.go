@@ -1,13 +1,12 @@
 package clickatell
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 
 	"cellpost/ingress"
+	"cellpost/pdu"
 )
 
 // text joins the text lines of a script with CRLF, none after the last. With
@@ -33,21 +32,9 @@ func text(lines []string, unicode bool) (string, error) {
 func decodeUTF16(digits string) (s string, ok bool) {
 	digits = strings.Join(strings.FieldsFunc(digits, unicode.IsSpace), "")
 	octets, err := hex.DecodeString(digits)
-	if err != nil || len(octets)%2 != 0 {
+	if err != nil {
 		return "", false
 	}
-	units := make([]uint16, len(octets)/2)
-	for i := range units {
-		units[i] = binary.BigEndian.Uint16(octets[2*i:])
-	}
-	runes := utf16.Decode(units)
-	if len(utf16.Encode(runes)) != len(units) {
-		return "", false
-	}
-	for i, u := range utf16.Encode(runes) {
-		if u != units[i] { // a lone surrogate became U+FFFD
-			return "", false
-		}
-	}
-	return string(runes), true
+	s, bad := pdu.DecodeUCS2(octets)
+	return s, bad < 0
 }

@@ -2,13 +2,11 @@ package wap
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"cellpost/pdu"
@@ -257,7 +255,7 @@ func (s *scanner) decode(field string, b []byte, charset uint64) string {
 	case utf8MIB:
 		return string(bytes.ToValidUTF8(b, []byte("\uFFFD")))
 	case latin1:
-		return fromLatin1(b)
+		return pdu.DecodeLatin1(b)
 	case ucs2MIB, utf16MIB:
 		return fromUTF16(b)
 	case 0, usASCII:
@@ -273,22 +271,18 @@ func toText(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
-	return fromLatin1(b)
+	return pdu.DecodeLatin1(b)
 }
 
-func fromLatin1(b []byte) string {
-	text := make([]rune, len(b))
-	for i, c := range b {
-		text[i] = rune(c)
-	}
-	return string(text)
-}
-
-// fromUTF16 reads big-endian UTF-16, the order without a mark.
+// fromUTF16 reads UTF-16 in the order that its mark says, else big-endian.
 func fromUTF16(b []byte) string {
-	units := make([]uint16, len(b)/2)
-	for i := range units {
-		units[i] = binary.BigEndian.Uint16(b[2*i:])
+	if bytes.HasPrefix(b, []byte{0xFF, 0xFE}) {
+		swapped := make([]byte, 0, len(b))
+		for ; len(b) >= 2; b = b[2:] {
+			swapped = append(swapped, b[1], b[0])
+		}
+		b = swapped
 	}
-	return string(utf16.Decode(units))
+	text, _ := pdu.DecodeUCS2(b)
+	return strings.TrimPrefix(text, "\uFEFF")
 }
