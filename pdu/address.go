@@ -20,6 +20,11 @@ const (
 	TONAbbreviated   TON = 6
 )
 
+// String returns the type in words.
+func (t TON) String() string {
+	return [...]string{"unknown", "international", "national", "network specific", "subscriber", "alphanumeric", "abbreviated", "reserved"}[t&7]
+}
+
 // NPI is a numbering plan. 3GPP TS 23.040, 9.1.2.5.
 type NPI byte
 
@@ -28,6 +33,20 @@ const (
 	NPIUnknown   NPI = 0
 	NPITelephone NPI = 1 // E.164
 )
+
+// npiNames are the numbering plans of the standard.
+var npiNames = map[NPI]string{
+	NPIUnknown: "unknown", NPITelephone: "telephone", 3: "data", 4: "telex", 5: "service centre", 6: "service centre",
+	8: "national", 9: "private", 10: "ERMES",
+}
+
+// String returns the plan in words.
+func (n NPI) String() string {
+	if name, known := npiNames[n]; known {
+		return name
+	}
+	return "reserved"
+}
 
 // Address is a TP-DA, TP-OA, TP-RA or the address of an SMSC.
 // 3GPP TS 23.040, 9.1.2.5.

@@ -22,6 +22,7 @@ func (d Deliver) firstOctet() byte {
 	return byte(MTIDeliver) |
 		flag(!d.MoreMessages, bitMMS) |
 		flag(d.StatusReport, bitSRI) |
+		flag(d.Looping, bitLP) |
 		flag(len(d.UserData.Header) > 0, bitUDHI) |
 		flag(d.ReplyPath, bitRP)
 }
@@ -50,6 +51,7 @@ func (s *scanner) deliver() Deliver {
 		MoreMessages: fo&bitMMS == 0,
 		ReplyPath:    fo&bitRP != 0,
 		StatusReport: fo&bitSRI != 0,
+		Looping:      fo&bitLP != 0,
 		Originator:   s.address("TP-OA"),
 		PID:          PID(s.octet("TP-PID")),
 		DCS:          DCS(s.octet("TP-DCS")),

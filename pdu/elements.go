@@ -228,21 +228,29 @@ func (w Waiting) String() string {
 	return words
 }
 
-// Waiting returns the message waiting indications of the header.
-func (u UserData) Waiting() []Waiting {
+// Waiting returns the message waiting indications: those of the header, or if
+// it has none that of d. The message is kept when either says so.
+// 3GPP TS 23.040, 9.2.3.24.2.
+func (u UserData) Waiting(d DCS) []Waiting {
+	coded, ok := d.Waiting()
 	var all []Waiting
 	for _, ie := range u.Header {
 		if ie.ID == IEWaiting && len(ie.Data) == 2 {
 			all = append(all, Waiting{
-				Mailbox: Mailbox(ie.Data[0] & 0x1F), Active: ie.Data[1] > 0, Count: ie.Data[1], Store: ie.Data[0]&0x80 != 0,
+				Mailbox: Mailbox(ie.Data[0] & 0x1F), Active: ie.Data[1] > 0, Count: ie.Data[1],
+				Store: ie.Data[0]&0x80 != 0 || ok && coded.Store,
 			})
 		}
+	}
+	if ok && len(all) == 0 {
+		all = []Waiting{coded}
 	}
 	return all
 }
 
 // IE returns the information element, for subscriber profile 1. An active
-// indication without a count says that one message waits.
+// indication without a count says that one message waits. Of Mailbox it has room
+// for the five low bits.
 func (w Waiting) IE() IE {
 	count := w.Count
 	switch {

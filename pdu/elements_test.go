@@ -137,7 +137,7 @@ func TestWaitingElement(t *testing.T) {
 	}
 	for _, tt := range tests {
 		ie := tt.w.IE()
-		got := pdu.UserData{Header: []pdu.IE{{ID: pdu.IEWaiting}, ie}}.Waiting()
+		got := pdu.UserData{Header: []pdu.IE{{ID: pdu.IEWaiting}, ie}}.Waiting(0)
 		if string(ie.Data) != tt.data || !slices.Equal(got, []pdu.Waiting{tt.back}) {
 			t.Errorf("%+v: written as % X, came back as %+v", tt.w, ie.Data, got)
 		}
@@ -251,4 +251,20 @@ func TestLayout(t *testing.T) {
 			t.Fatalf("%X: fields end at octet %d", tpdu, next)
 		}
 	})
+}
+
+// TestPortName has the ports that IANA registers, those of Smart Messaging 3.0
+// and those of JSR 120, A.6.0.
+func TestPortName(t *testing.T) {
+	for port, want := range map[uint16]string{
+		0: "", 226: "vCard", 228: "vCalendar", 240: "an application's own", 255: "an application's own", 256: "",
+		2948: "WAP push", 2949: "WAP push, secure", 5505: "ringing tone", 0x1582: "operator logo", 0x1583: "CLI logo",
+		0x158A: "picture or other multipart message", 9200: "WAP", 0x23F4: "vCard", 0x23F5: "vCalendar", 9207: "vCalendar, secure",
+		15999: "", 16000: "an application's own", 16999: "an application's own", 17000: "",
+		49996: "SyncML settings", 49999: "browser and MMS settings", 65535: "",
+	} {
+		if got := pdu.PortName(port); got != want {
+			t.Errorf("port %d: %q, wanted %q", port, got, want)
+		}
+	}
 }

@@ -347,7 +347,7 @@ func (g generator) deliver(i int) sample {
 	text, _ := g.text(a)
 	header, made := g.header()
 	d := pdu.Deliver{
-		MoreMessages: g.flag(), ReplyPath: g.flag(), StatusReport: g.flag(),
+		MoreMessages: g.flag(), ReplyPath: g.flag(), StatusReport: g.flag(), Looping: g.flag(),
 		Originator: g.number(i), PID: pick(g, pids), DCS: pick(g, codings(a)), Time: g.time(),
 		UserData: g.part(text, a, header, made),
 	}

@@ -23,6 +23,7 @@ const (
 	mtiMask = 0x03
 	bitMMS  = 0x04 // TP-MMS: 0 when more messages wait
 	bitRD   = 0x04 // TP-RD
+	bitLP   = 0x08 // TP-LP
 	bitSRR  = 0x20 // TP-SRR
 	bitSRI  = 0x20 // TP-SRI
 	bitSRQ  = 0x20 // TP-SRQ

@@ -32,6 +32,7 @@ type Deliver struct {
 	MoreMessages bool      // TP-MMS, not inverted: true when more wait in the SC
 	ReplyPath    bool      // TP-RP
 	StatusReport bool      // TP-SRI: the sender asked for a report
+	Looping      bool      // TP-LP: forwarded or spawned, and not to be forwarded again
 	Originator   Address   // TP-OA
 	PID          PID       // TP-PID
 	DCS          DCS       // TP-DCS
@@ -44,6 +45,7 @@ type Deliver struct {
 type StatusReport struct {
 	MoreMessages bool      // TP-MMS, not inverted
 	ForCommand   bool      // TP-SRQ: about an SMS-COMMAND, not an SMS-SUBMIT
+	Looping      bool      // TP-LP, as in Deliver
 	Reference    byte      // TP-MR of the message reported on
 	Recipient    Address   // TP-RA; networks may write it otherwise than the TP-DA was
 	Time         time.Time // TP-SCTS: when the SC took the message

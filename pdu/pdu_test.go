@@ -537,6 +537,7 @@ func TestStatusReportComesBack(t *testing.T) {
 		want := pdu.StatusReport{
 			MoreMessages: rapid.Bool().Draw(t, "mms"),
 			ForCommand:   rapid.Bool().Draw(t, "srq"),
+			Looping:      rapid.Bool().Draw(t, "lp"),
 			Reference:    rapid.Byte().Draw(t, "mr"),
 			Recipient:    pdu.Address{TON: pdu.TONNational, NPI: pdu.NPITelephone, Value: rapid.StringMatching(`[0-9]{0,20}`).Draw(t, "ra")},
 			Time:         at,

@@ -34,6 +34,7 @@ func (r StatusReport) firstOctet() byte {
 	return byte(MTIStatusReport) |
 		flag(!r.MoreMessages, bitMMS) |
 		flag(r.ForCommand, bitSRQ) |
+		flag(r.Looping, bitLP) |
 		flag(len(r.UserData.Header) > 0, bitUDHI)
 }
 
@@ -74,6 +75,7 @@ func (s *scanner) report() StatusReport {
 	r := StatusReport{
 		MoreMessages: fo&bitMMS == 0,
 		ForCommand:   fo&bitSRQ != 0,
+		Looping:      fo&bitLP != 0,
 		Reference:    s.octet("TP-MR"),
 		Recipient:    s.address("TP-RA"),
 		Time:         s.time("TP-SCTS"),

@@ -29,6 +29,12 @@ func (u UserData) Text(d DCS) string {
 	}
 }
 
+// Room returns how much more Data fits: septets where d is GSM7, else octets.
+// It is negative when there is too much already.
+func (u UserData) Room(d DCS) int {
+	return room(d.Alphabet(), u.Header) - len(u.Data)
+}
+
 // headerSize returns how many octets a header takes, its length octet included.
 func headerSize(header []IE) int {
 	if len(header) == 0 {
@@ -60,7 +66,7 @@ func appendUserData(b []byte, u UserData, d DCS) ([]byte, error) {
 		return nil, fmt.Errorf("TP-UD: %d octets; split the text, there is room for %d", size+len(u.Data), maxOctets)
 	}
 	b = append(b, byte(size+len(u.Data)))
-	b = appendHeader(b, u.Header, size)
+	b = AppendHeader(b, u.Header)
 	return append(b, u.Data...), nil
 }
 
@@ -74,16 +80,18 @@ func appendSeptets(b []byte, u UserData, size int) ([]byte, error) {
 		return nil, errors.New("TP-UD: an octet over 7F; encode the text with EncodeGSM7, or say in TP-DCS what it is")
 	}
 	b = append(b, byte(udl))
-	b = appendHeader(b, u.Header, size)
+	b = AppendHeader(b, u.Header)
 	return appendPacked(b, u.Data, headerSeptets(size)*7-size*8), nil
 }
 
-// appendHeader appends a user data header of size octets.
-func appendHeader(b []byte, header []IE, size int) []byte {
-	if size == 0 {
+// AppendHeader appends a user data header with its length octet, as
+// [ParseHeader] reads it: nothing where it has no elements. A header has 255
+// octets at most; UserData holds no more than 139.
+func AppendHeader(b []byte, header []IE) []byte {
+	if len(header) == 0 {
 		return b
 	}
-	b = append(b, byte(size-1))
+	b = append(b, byte(headerSize(header)-1))
 	for _, ie := range header {
 		b = append(b, ie.ID, byte(len(ie.Data)))
 		b = append(b, ie.Data...)

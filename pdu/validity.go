@@ -68,7 +68,7 @@ const (
 // the service centre to try one time only. For d of zero or less the period is
 // left out, and all of the field unless once is set.
 func EnhancedValidity(d time.Duration, once bool) Validity {
-	seconds := int(max(d, time.Second) / time.Second)
+	seconds := int64(max(d, time.Second) / time.Second)
 	v := Validity{format: vpfEnhanced}
 	v.octets[0] = flag(once, vpSingleShot)
 	switch {
@@ -80,7 +80,7 @@ func EnhancedValidity(d time.Duration, once bool) Validity {
 		v.octets[1] = byte(seconds)
 	case seconds < 100*3600:
 		v.octets[0] |= vpClock
-		v.octets[1], v.octets[2], v.octets[3] = swapped(seconds/3600), swapped(seconds/60%60), swapped(seconds%60)
+		v.octets[1], v.octets[2], v.octets[3] = swapped(int(seconds/3600)), swapped(int(seconds/60%60)), swapped(int(seconds%60))
 	default:
 		v.octets[0] |= vpRelative
 		v.octets[1] = RelativeValidity(d).octets[0]

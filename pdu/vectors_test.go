@@ -135,7 +135,7 @@ func (f fields) header(ud pdu.UserData) {
 	t := ud.Tables()
 	f.put("tables", fmt.Sprintf("locking %d, single %d", t.Locking, t.Single), "locking 0, single 0")
 	var waiting, rest []string
-	for _, w := range ud.Waiting() {
+	for _, w := range ud.Waiting(0) {
 		waiting = append(waiting, w.String())
 	}
 	for _, ie := range ud.Header {
@@ -160,7 +160,7 @@ func told(ie pdu.IE) bool {
 	alone := pdu.UserData{Header: []pdu.IE{ie}}
 	_, concat := alone.Concat()
 	_, ports := alone.Ports()
-	return concat || ports || alone.Tables() != pdu.Tables{} || len(alone.Waiting()) > 0
+	return concat || ports || alone.Tables() != pdu.Tables{} || len(alone.Waiting(0)) > 0
 }
 
 // decode returns the fields of a PDU, its TPDU, and the TPDU that is written
@@ -222,6 +222,7 @@ func deliverFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	f.time("time", d.Time)
 	f.flag("MoreMessages", d.MoreMessages)
 	f.flag("StatusReport", d.StatusReport)
+	f.flag("Looping", d.Looping)
 	f.flag("ReplyPath", d.ReplyPath)
 	f.text(d.UserData, d.DCS, d.PID)
 	again, _ := d.AppendBinary(nil)
@@ -240,6 +241,7 @@ func reportFields(f fields, tpdu []byte) (pdu.Warnings, []byte, error) {
 	f.put("status", strconv.Quote(r.Status.String()), "")
 	f.flag("MoreMessages", r.MoreMessages)
 	f.flag("ForCommand", r.ForCommand)
+	f.flag("Looping", r.Looping)
 	f.text(r.UserData, r.DCS, r.PID)
 	again, _ := r.AppendBinary(nil)
 	return w, again, nil

@@ -195,21 +195,6 @@ func (r *reading) field(name string) []byte {
 // isText reports whether the user data is a text that can be read.
 func (r *reading) isText() bool { return r.dcs.Alphabet() != pdu.Octets }
 
-// waiting returns the message waiting indications, those of the header first,
-// for they count. 3GPP TS 23.040, 9.2.3.24.2: the message is kept when the
-// header or TP-DCS says so.
-func (r *reading) waiting() []pdu.Waiting {
-	coded, ok := r.dcs.Waiting()
-	all := r.userData.Waiting()
-	for i := range all {
-		all[i].Store = all[i].Store || ok && coded.Store
-	}
-	if ok && len(all) == 0 {
-		return []pdu.Waiting{coded}
-	}
-	return all
-}
-
 // categories are what a status report says, for programs.
 var categories = [...]string{
 	pdu.StatusDelivered: "completed",

@@ -155,7 +155,7 @@ func readAtMost(in io.Reader, limit int64) ([]byte, error) {
 // report says what became of the message, and shows a smart object.
 func (e encoded) report() string {
 	a, last := e.DCS.Alphabet(), e.Parts[len(e.Parts)-1]
-	lines := []string{fmt.Sprintf("%s%s, %s, %d %s left in the last", encodingName(a), tableWords(last.Tables()), count(len(e.Parts), "part"), left(a, last), units[a])}
+	lines := []string{fmt.Sprintf("%s%s, %s, %d %s left in the last", encodingName(a), tableWords(last.Tables()), count(len(e.Parts), "part"), last.Room(e.DCS)/octetsOf[a], units[a])}
 	if len(e.strays) > 0 {
 		lines = append(lines, "ucs2 because of "+strayWords(e.strays))
 	}
@@ -175,6 +175,9 @@ func (e encoded) report() string {
 // units are what the length of a message is counted in. A character of the
 // extension table is two.
 var units = map[pdu.Alphabet]string{pdu.GSM7: "characters", pdu.UCS2: "UTF-16 units", pdu.Octets: "octets"}
+
+// octetsOf is how much Data one of these takes.
+var octetsOf = map[pdu.Alphabet]int{pdu.GSM7: 1, pdu.UCS2: 2, pdu.Octets: 1}
 
 func tableWords(t pdu.Tables) string {
 	words := ""
@@ -198,17 +201,4 @@ func strayWords(strays []pdu.Stray) string {
 		words = append(words, word)
 	}
 	return strings.Join(words, ", ")
-}
-
-// left returns how many characters more a part holds. 3GPP TS 23.040,
-// 9.2.3.24: of 140 octets or 160 septets, the header in whole septets.
-func left(a pdu.Alphabet, part pdu.UserData) int {
-	header := len(headerOctets(part.Header))
-	switch a {
-	case pdu.GSM7:
-		return 160 - (header*8+6)/7 - len(part.Data)
-	case pdu.UCS2:
-		return (140 - header - len(part.Data)) / 2
-	}
-	return 140 - header - len(part.Data)
 }

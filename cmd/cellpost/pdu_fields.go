@@ -117,7 +117,7 @@ func (f *pduFields) addUserData(r *reading) {
 		f.Data = new(upperHex(r.userData.Data))
 	}
 	if len(r.userData.Header) > 0 {
-		f.UDH = upperHex(headerOctets(r.userData.Header))
+		f.UDH = upperHex(pdu.AppendHeader(nil, r.userData.Header))
 	}
 	if c, ok := r.userData.Concat(); ok {
 		f.Concat = &concatView{Ref: c.Reference, Total: c.Total, Seq: c.Seq, Bits: c.Bits}
@@ -125,7 +125,7 @@ func (f *pduFields) addUserData(r *reading) {
 	if p, ok := r.userData.Ports(); ok {
 		f.Ports = &portsView{Dest: p.Dest, Src: p.Src}
 	}
-	for _, w := range r.waiting() {
+	for _, w := range r.userData.Waiting(r.dcs) {
 		view := mwiView{Type: w.Mailbox.String(), Active: w.Active, Store: w.Store, Count: w.Count}
 		if f.MWI == nil {
 			f.MWI = &view
@@ -133,18 +133,4 @@ func (f *pduFields) addUserData(r *reading) {
 			f.MoreMWI = append(f.MoreMWI, view)
 		}
 	}
-}
-
-// headerOctets is a user data header as it is sent, nil for none.
-func headerOctets(header []pdu.IE) []byte {
-	if len(header) == 0 {
-		return nil
-	}
-	b := []byte{0}
-	for _, ie := range header {
-		b = append(b, ie.ID, byte(len(ie.Data)))
-		b = append(b, ie.Data...)
-	}
-	b[0] = byte(len(b) - 1)
-	return b
 }

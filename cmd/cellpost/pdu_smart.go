@@ -134,7 +134,7 @@ const previewScale = 4
 // newPreview shows what the application behind a port gets. Where nothing can
 // be made of it, the preview has a name at most.
 func newPreview(port uint16, data []byte) preview {
-	p := preview{name: wap.PortName(port)}
+	p := preview{name: pdu.PortName(port)}
 	if err := p.read(port, data); err != nil {
 		p.lines = []string{err.Error()}
 	}
@@ -188,11 +188,8 @@ func (p *preview) read(port uint16, data []byte) error {
 	return nil
 }
 
-// portPush is where WAP pushes and the notifications of MMS go.
-const portPush = 2948
-
 func (p *preview) push(port uint16, data []byte) error {
-	if port != portPush {
+	if port != wap.PortPush {
 		return nil
 	}
 	push, warnings, err := wap.Parse(data)

@@ -229,7 +229,7 @@ func (v view) summaries(r reading, err error) {
 	if p := f.Ports; p != nil {
 		v.summary("ports", portWords(p.Dest, p.Src))
 	}
-	for _, w := range r.waiting() {
+	for _, w := range r.userData.Waiting(r.dcs) {
 		v.summary("waiting", w.String())
 	}
 	if f.Text != nil {

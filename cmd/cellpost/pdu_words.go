@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cellpost/pdu"
-	"cellpost/pdu/wap"
 )
 
 // split returns the spans of the fields, each information element apart.
@@ -97,23 +96,12 @@ func messageWords(field string, message any) string {
 	return ""
 }
 
-// tonNames and npiNames are types of number and numbering plans. 3GPP TS
-// 23.040, 9.1.2.5.
-var (
-	tonNames = [8]string{"unknown", "international", "national", "network specific", "subscriber", "alphanumeric", "abbreviated", "reserved"}
-	npiNames = map[pdu.NPI]string{0: "unknown", 1: "telephone", 3: "data", 4: "telex", 5: "service centre", 6: "service centre", 8: "national", 9: "private", 10: "ERMES", 15: "reserved"}
-)
-
 func addressWords(a pdu.Address) string {
-	plan, known := npiNames[a.NPI]
-	if !known {
-		plan = "reserved"
-	}
 	value := a.String()
 	if a.TON == pdu.TONAlphanumeric {
 		value = fmt.Sprintf("%q", value)
 	}
-	return fmt.Sprintf("%s (type %s, plan %s)", value, tonNames[a.TON&7], plan)
+	return fmt.Sprintf("%s (type %s, plan %s)", value, a.TON, a.NPI)
 }
 
 func timeWords(t time.Time) string {
@@ -136,6 +124,7 @@ func firstOctetWords(octet byte, message any) string {
 		flag(m.MoreMessages, "TP-MMS more messages wait")
 		flag(m.StatusReport, "TP-SRI the sender gets a report")
 		flag(m.ReplyPath, "TP-RP reply path")
+		flag(m.Looping, "TP-LP not to be forwarded")
 	case pdu.Submit:
 		flag(m.RejectDuplicates, "TP-RD reject duplicates")
 		flag(m.Validity != pdu.Validity{}, "TP-VPF "+validityFormat(m.Validity))
@@ -144,6 +133,7 @@ func firstOctetWords(octet byte, message any) string {
 	case pdu.StatusReport:
 		flag(m.MoreMessages, "TP-MMS more messages wait")
 		flag(m.ForCommand, "TP-SRQ about a command")
+		flag(m.Looping, "TP-LP not to be forwarded")
 	}
 	flag(message != nil && octet&0x40 != 0, "TP-UDHI header")
 	return strings.Join(words, ", ")
@@ -165,7 +155,7 @@ func elementWords(ie pdu.IE) string {
 	if p, ok := u.Ports(); ok {
 		words += ": " + portWords(p.Dest, p.Src)
 	}
-	for _, w := range u.Waiting() {
+	for _, w := range u.Waiting(0) {
 		words += ": " + w.String()
 	}
 	if t := u.Tables(); t != (pdu.Tables{}) {
@@ -201,7 +191,7 @@ func (r *reading) userDataWords() string {
 
 func portWords(dest, src uint16) string {
 	words := fmt.Sprintf("to %d", dest)
-	if name := wap.PortName(dest); name != "" {
+	if name := pdu.PortName(dest); name != "" {
 		words += " (" + name + ")"
 	}
 	return fmt.Sprintf("%s, from %d", words, src)

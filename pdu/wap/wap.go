@@ -15,6 +15,10 @@ import (
 	"cellpost/pdu"
 )
 
+// PortPush is where WAP pushes and the notifications of MMS go, in the registry
+// of IANA.
+const PortPush uint16 = 2948
+
 // maxData bounds a push: no concatenated short message has more than 255 parts
 // of 140 octets. 3GPP TS 23.040, 9.2.3.24.
 const maxData = 255 * 140

@@ -1,4 +1,4 @@
-package wap
+package pdu
 
 // PortName names the application behind a port of a user data header in plain
 // words; "" when nobody has registered the port. An 8-bit
