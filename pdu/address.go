@@ -202,7 +202,7 @@ func ParseAddress(number string) (Address, error) {
 	start := len(number) - len(a.Value)
 	for i, r := range a.Value {
 		if !strings.ContainsRune(semiOctets, r) {
-			return Address{}, fmt.Errorf("%q at octet %d of the number; it is made of 0 to 9, *, #, a, b and c, after a + or none", r, start+i)
+			return Address{}, fmt.Errorf("%q at octet %d of the number; it is made of digits, * and #, after a + or none", r, start+i)
 		}
 	}
 	switch {

@@ -3,8 +3,6 @@ package pdu
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // languageNames are the languages in lower case.
@@ -95,42 +93,4 @@ func (t Tables) characters() (main, ext *[128]rune) {
 		ext = characters(t.Single.single(), 0)
 	}
 	return main, ext
-}
-
-// maxStrays is how many different characters [Outside] lists: enough to name
-// them all to a person, and a bound for texts of another script.
-const maxStrays = 16
-
-// Stray is a character of a text that an alphabet lacks.
-type Stray struct {
-	Rune   rune // -1: octets that are no UTF-8
-	Offset int  // of the first one, octets into the text
-	Count  int  // of all of them
-}
-
-// Outside returns the characters of a text that GSM7 with the tables lacks,
-// which force it into UCS2: each once, in the order in which they first come up,
-// the first 16. Tables that there are not count as the default.
-func Outside(text string, t Tables) []Stray {
-	a, err := t.alphabet()
-	if err != nil {
-		a = newAlphabet(t.Locking.locking(), t.Single.single())
-	}
-	var strays []Stray
-	for i, r := range text {
-		if a.has(r) {
-			continue
-		}
-		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
-			r = -1
-		}
-		at := slices.IndexFunc(strays, func(s Stray) bool { return s.Rune == r })
-		switch {
-		case at >= 0:
-			strays[at].Count++
-		case len(strays) < maxStrays:
-			strays = append(strays, Stray{Rune: r, Offset: i, Count: 1})
-		}
-	}
-	return strays
 }

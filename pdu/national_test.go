@@ -283,22 +283,25 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-func TestOutside(t *testing.T) {
+func TestStrays(t *testing.T) {
 	many := "абвгдежзийклмнопрст"
 	tests := []struct {
-		name   string
-		text   string
-		tables pdu.Tables
-		want   []pdu.Stray
+		name string
+		text string
+		o    pdu.SplitOptions
+		want []pdu.Stray
 	}{
-		{"none", "häß€", pdu.Tables{}, nil},
-		{"each once", "“a” “ы”", pdu.Tables{}, []pdu.Stray{{'“', 0, 2}, {'”', 4, 2}, {'ы', 11, 1}}},
-		{"with tables", "ış è", pdu.Tables{Locking: pdu.Turkish}, []pdu.Stray{{'è', 5, 1}}},
-		{"no such tables", "æы", pdu.Tables{Locking: 14}, []pdu.Stray{{'ы', 2, 1}}},
-		{"no utf-8", "\xff\uFFFD\xff", pdu.Tables{}, []pdu.Stray{{-1, 0, 2}, {'\uFFFD', 1, 1}}},
+		{"none", "häß€", pdu.SplitOptions{}, nil},
+		{"each once", "“a” “ы”", pdu.SplitOptions{}, []pdu.Stray{{'“', 0, 2}, {'”', 4, 2}, {'ы', 11, 1}}},
+		{"with tables", "ış è", pdu.SplitOptions{Tables: pdu.Tables{Locking: pdu.Turkish}}, []pdu.Stray{{'è', 5, 1}}},
+		{"no such tables", "æы", pdu.SplitOptions{Tables: pdu.Tables{Locking: 14}}, []pdu.Stray{{'ы', 2, 1}}},
+		{"what can be replaced is no reason", "“😀” 漢", pdu.SplitOptions{Transliterate: true}, []pdu.Stray{{'😀', 3, 1}, {'漢', 11, 1}}},
+		{"nor what a language has", "ş“漢", pdu.SplitOptions{Transliterate: true, Languages: []pdu.Language{pdu.Turkish}}, []pdu.Stray{{'漢', 5, 1}}},
+		{"but all could be had", "ışık", pdu.SplitOptions{Languages: []pdu.Language{pdu.Turkish}}, []pdu.Stray{{'ı', 0, 2}, {'ş', 2, 1}}},
+		{"no utf-8", "\xff\uFFFD\xff", pdu.SplitOptions{}, []pdu.Stray{{-1, 0, 2}, {'\uFFFD', 1, 1}}},
 	}
 	for _, tt := range tests {
-		if got := pdu.Outside(tt.text, tt.tables); !slices.Equal(got, tt.want) {
+		if got := tt.o.Strays(tt.text); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
@@ -368,7 +371,7 @@ func checkSeptets(t interface{ Fatalf(string, ...any) }, septets []byte, tables 
 	if twice, err := pdu.EncodeGSM7(text, known); err != nil || !bytes.Equal(twice, written) {
 		t.Fatalf("%q is written % X and % X, %v", text, written, twice, err)
 	}
-	if strays := pdu.Outside(text, tables); len(strays) > 0 {
+	if strays := (pdu.SplitOptions{Tables: tables}).Strays(text); len(strays) > 0 {
 		t.Fatalf("%q has %+v", text, strays)
 	}
 }

@@ -31,8 +31,8 @@ func (pduVerb) Help() string {
 
 What is refused is answered {"error":"why"}. Hex is upper case.
 
-Encode takes one of "text", and in hex "data", "text_utf16be" or "text_bytes" (UTF-8); or "smart": "ringtone" with "rtttl"; "oplogo" (with "mcc", "mnc"), "clilogo" or "picture" (perhaps with "text") with "image":{"format":"png","base64":".."}; "vcard" or "vcalendar" with a field of that name; "clean". "data" goes as 8-bit data; with "encoding":"ucs2" it is UTF-16.
-"params" are, all as you like: "encoding" (auto, gsm7, ucs2, 8bit), "class", "mwi" (as decode shows it), "status_report", "validity_minutes" (never longer than asked, 5 at least), "validity_absolute" (RFC 3339), "udh" (hex with its length octet), "dest_port", "src_port", "port_bits", "concat_ref", "concat_ref_bits", "nl_locking", "nl_single", "languages", "transliterate", "pid", "reply_path", "reject_duplicates", "smsc", "max_parts".
+Encode takes one of "text", and in hex "data", "text_utf16be" or "text_bytes" (UTF-8); or "smart": "ringtone" with "rtttl"; "oplogo" (with "mcc", "mnc"), "clilogo" or "picture" (perhaps with "text") with "image":{"format":"png","base64":".."}; "vcard" or "vcalendar" with a field of that name; "clean". "data" goes as 8-bit data; with "encoding":"ucs2" it is UTF-16. A text with "encoding":"8bit" goes as its UTF-8 octets.
+"params" are, all as you like: "encoding" (auto, gsm7, ucs2, 8bit), "class", "mwi" (as decode shows it), "status_report", "validity_minutes" (never longer than asked, but for 5, the least that there is), "validity_absolute" (RFC 3339), "validity_seconds" and "once" (the enhanced TP-VP), "udh" (hex with its length octet), "dest_port", "src_port", "port_bits", "concat_ref", "concat_ref_bits", "nl_locking", "nl_single", "languages", "transliterate", "pid", "reply_path", "reject_duplicates", "smsc", "max_parts".
 A number with + is international, one without of unknown type. A segment has no SC address and TP-MR 00; what "smsc" asks for is in "smsc" of the answer.
 
 Decode and reassemble take PDUs without SC address unless "has_smsc" is true. The same PDU given twice to reassemble counts once. The "category" of a status report is "completed", "temporary" (the service centre still tries), "permanent", or "temporary-final" (it gave up).`
@@ -60,7 +60,7 @@ func parseHex(s string) ([]byte, error) {
 		digit := strings.IndexByte("0123456789abcdef", lower(c))
 		switch {
 		case !half && (strings.IndexByte(" \t:,", c) >= 0):
-		case !half && c == '0' && i+1 < len(s) && lower(s[i+1]) == 'x':
+		case !half && c == '0' && i+2 < len(s) && lower(s[i+1]) == 'x' && s[i+2] != ' ':
 			i++
 		case digit < 0:
 			return nil, fmt.Errorf("%q at octet %d is no hex digit", first(s[i:]), i)

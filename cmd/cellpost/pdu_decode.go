@@ -37,6 +37,9 @@ func (v pduDecodeVerb) Run(p *pduVerb, s streams) error {
 		return errors.New("no PDU; give its hex: cellpost pdu decode HEX")
 	}
 	w := bufio.NewWriter(s.out)
+	if p.JSON && v.Preview != "" {
+		return errors.New("--preview goes without --json")
+	}
 	if p.JSON {
 		err = v.answer(w, found)
 	} else {
@@ -139,7 +142,7 @@ func readPDULines(in io.Reader) ([]foundPDU, error) {
 		digits := strings.Trim(line, " \t\x1a")
 		digits = strings.TrimLeft(digits, "> ") // the prompt
 		if isTalk(digits) {
-			length = cmp.Or(trailingNumber(digits), length)
+			length = cmp.Or(tpduLength(digits), length)
 			continue
 		}
 		f := foundPDU{line: n, length: length}
@@ -162,9 +165,13 @@ func isTalk(line string) bool {
 	return line == ""
 }
 
-// trailingNumber returns the number that a line like "+CMT: ,24" or
-// "AT+CMGS=24" ends in: the length of the TPDU. It is 0 when there is none.
-func trailingNumber(line string) int {
+// tpduLength returns the number that a line like "+CMT: ,24" or "AT+CMGS=24"
+// ends in: the length of the TPDU. It is 0 when the line has none.
+func tpduLength(line string) int {
+	announces := func(command string) bool { return strings.Contains(strings.ToUpper(line), command) }
+	if !slices.ContainsFunc([]string{"+CMT:", "+CDS:", "+CMGL:", "+CMGR:", "+CMGS=", "+CMGW="}, announces) {
+		return 0
+	}
 	n, err := strconv.Atoi(strings.TrimSpace(line[strings.LastIndexAny(line, ",:=")+1:]))
 	if err != nil {
 		return 0

@@ -14,17 +14,18 @@ import (
 )
 
 type pduEncodeVerb struct {
-	To       string        `help:"Number to send to; with + in front it is international." required:"" placeholder:"NUMBER"`
-	Text     *string       `help:"What to send; default: what standard input holds. With --smart picture, what stands below it." xor:"content"`
-	Data     *string       `help:"8-bit data to send." xor:"content" placeholder:"HEX"`
-	Smart    string        `help:"Send what a file holds to an application of the handset: ringtone (RTTTL), oplogo, clilogo or picture (PNG, GIF, JPEG, BMP or OTA bitmap), vcard, vcalendar; clean takes the operator logo away." enum:",ringtone,oplogo,clilogo,picture,vcard,vcalendar,clean" default:"" placeholder:"KIND"`
-	File     string        `help:"File for --smart." placeholder:"FILE"`
-	Network  string        `help:"Network whose name an oplogo stands for, as 262-01." placeholder:"MCC-MNC"`
-	Preview  string        `help:"Write what --smart sends as FILE.png or FILE.wav." placeholder:"FILE"`
-	Waiting  string        `help:"Light the lamp of a mailbox: voicemail, fax, email or other." enum:",voicemail,fax,email,other" default:"" placeholder:"MAILBOX"`
-	Cleared  bool          `help:"Put the lamp of --waiting out instead."`
-	Kept     bool          `help:"Have the handset keep the message that comes with --waiting."`
-	Validity time.Duration `help:"How long the service centre tries, as 24h; rounded down to what a TP-VP can say." placeholder:"TIME"`
+	To       string         `help:"Number to send to; with + in front it is international." required:"" placeholder:"NUMBER"`
+	Text     *string        `help:"What to send; default: what standard input holds. With --smart picture, what stands below it." xor:"content"`
+	Data     *string        `help:"8-bit data to send." xor:"content" placeholder:"HEX"`
+	Smart    string         `help:"Send what a file holds to an application of the handset: ringtone (RTTTL), oplogo, clilogo or picture (PNG, GIF, JPEG, BMP or OTA bitmap), vcard, vcalendar; clean takes the operator logo away." enum:",ringtone,oplogo,clilogo,picture,vcard,vcalendar,clean" default:"" placeholder:"KIND"`
+	File     string         `help:"File for --smart." placeholder:"FILE"`
+	Network  string         `help:"Network whose name an oplogo stands for, as 262-01." placeholder:"MCC-MNC"`
+	Preview  string         `help:"Write what --smart sends as FILE.png or FILE.wav." placeholder:"FILE"`
+	Waiting  string         `help:"Light the lamp of a mailbox: voicemail, fax, email or other." enum:",voicemail,fax,email,other" default:"" placeholder:"MAILBOX"`
+	Cleared  bool           `help:"Put the lamp of --waiting out instead."`
+	Kept     bool           `help:"Have the handset keep the message that comes with --waiting."`
+	Validity *time.Duration `help:"How long the service centre tries, as 24h; rounded down to what a relative TP-VP can say, 5m at least." placeholder:"TIME" xor:"validity"`
+	Exactly  *time.Duration `help:"The same to the second, in an enhanced TP-VP, which not all service centres take." placeholder:"TIME" xor:"validity"`
 	messageParams
 }
 
@@ -37,21 +38,33 @@ func (v pduEncodeVerb) Run(p *pduVerb, s streams) error {
 	}
 	e, err := m.encode()
 	if err != nil {
-		return err
+		return errors.New(asFlags.Replace(err.Error()))
 	}
 	if p.JSON {
 		enc := json.NewEncoder(s.out)
 		enc.SetEscapeHTML(false)
 		return errors.Join(enc.Encode(e.answer()), v.writePreview(e))
 	}
+	if err := v.writePreview(e); err != nil {
+		return err
+	}
 	for _, tpdu := range e.tpdus {
 		if _, err := fmt.Fprintf(s.out, "AT+CMGS=%d\n%X%X\n", len(tpdu), e.smsc, tpdu); err != nil {
 			return err
 		}
 	}
-	fmt.Fprint(s.err, e.report())
-	return v.writePreview(e)
+	_, err = fmt.Fprint(s.err, e.report())
+	return err
 }
+
+// asFlags turns the names of a request, which the errors have, into those of the
+// flags.
+var asFlags = strings.NewReplacer(
+	"dest_port", "--dest-port", "src_port", "--src-port", "port_bits", "--port-bits", "dest", "--to",
+	"concat_ref_bits", "--ref-bits", "concat_ref", "--ref", "nl_locking", "--nl-locking", "nl_single", "--nl-single",
+	"validity_minutes", "--validity", "validity_absolute", "--validity-until", "validity_seconds", "--exactly",
+	"max_parts", "--max-parts",
+)
 
 // writePreview writes what a smart object looks or sounds like, if asked to.
 func (v pduEncodeVerb) writePreview(e encoded) error {
@@ -84,11 +97,16 @@ const maxText = 1 << 20
 // message is what the flags ask for.
 func (v pduEncodeVerb) message(in io.Reader) (message, error) {
 	m := message{Dest: v.To, Text: v.Text, Data: v.Data, Params: v.messageParams}
-	if v.Validity < 0 {
-		return m, errors.New("--validity: it is longer than 0, as 24h")
+	for _, d := range []*time.Duration{v.Validity, v.Exactly} {
+		if d != nil && *d <= 0 {
+			return m, errors.New("--validity and --exactly: longer than 0, as 24h")
+		}
 	}
-	if v.Validity > 0 {
-		m.Params.ValidityMinutes = new(max(1, int64(v.Validity/time.Minute)))
+	if v.Validity != nil {
+		m.Params.ValidityMinutes = new(max(1, int64(*v.Validity/time.Minute)))
+	}
+	if v.Exactly != nil {
+		m.Params.ValiditySeconds = new(max(1, int64(*v.Exactly/time.Second)))
 	}
 	if v.Waiting != "" {
 		m.Params.MWI = &mwiView{Type: v.Waiting, Active: !v.Cleared, Store: v.Kept}

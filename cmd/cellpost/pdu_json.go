@@ -138,7 +138,7 @@ func readRequest(line []byte, q *request) error {
 // requestError says what is wrong with a request, without the words of Go.
 func requestError(err error) error {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("the line is no JSON: %v at octet %d", e, e.Offset)
+		return fmt.Errorf("the line is no JSON: %v at octet %d", e, max(0, e.Offset-1))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the line is no JSON: it ends before the request does")
@@ -147,7 +147,7 @@ func requestError(err error) error {
 		if e.Field == "" {
 			return fmt.Errorf("the request is a JSON %s; it has to be an object", e.Value)
 		}
-		return fmt.Errorf("%s: a JSON %s at octet %d where %s goes", fieldPath.Replace(e.Field), e.Value, e.Offset, jsonType(e.Type))
+		return fmt.Errorf("%s: a JSON %s where %s goes", fieldPath.Replace(e.Field), e.Value, jsonType(e.Type))
 	}
 	return fmt.Errorf("%s (see cellpost pdu --help)", strings.TrimPrefix(err.Error(), "json: "))
 }
@@ -229,6 +229,7 @@ type segments struct {
 	SMSC     string   `json:"smsc,omitempty"`    // what stands before each where a modem is to send it
 	Encoding string   `json:"encoding"`          // gsm7, ucs2 or 8bit
 	Remarks  []string `json:"remarks,omitempty"` // what a card or calendar lost
+	Strays   []string `json:"strays,omitempty"`  // what made it ucs2 where encoding was auto
 }
 
 func (q request) encode() (any, error) {
@@ -243,6 +244,9 @@ func (e encoded) answer() segments {
 	a := segments{Encoding: encodingName(e.DCS.Alphabet()), Remarks: e.remarks}
 	if len(e.smsc) > 1 {
 		a.SMSC = upperHex(e.smsc)
+	}
+	for _, stray := range e.strays {
+		a.Strays = append(a.Strays, string(stray.Rune))
 	}
 	for _, tpdu := range e.tpdus {
 		a.Segments = append(a.Segments, upperHex(tpdu))

@@ -30,13 +30,15 @@ type messageParams struct {
 	Class            *int     `json:"class" help:"Message class, 0 to 3; 0 is shown at once." placeholder:"N"`
 	StatusReport     bool     `json:"status_report" help:"Ask for a status report."`
 	ValidityMinutes  *int64   `json:"validity_minutes" kong:"-"`
+	ValiditySeconds  *int64   `json:"validity_seconds" kong:"-"` // enhanced TP-VP
+	Once             bool     `json:"once" help:"Have the service centre try one time only (an enhanced TP-VP)."`
 	ValidityAbsolute string   `json:"validity_absolute" name:"validity-until" help:"End of the validity, as 2026-11-22T18:00:00+01:00." placeholder:"TIME"`
 	UDH              string   `json:"udh" name:"udh" help:"User data header with its length octet." placeholder:"HEX"`
 	DestPort         *int     `json:"dest_port" help:"Application port of the recipient." placeholder:"N"`
 	SrcPort          *int     `json:"src_port" help:"Application port of the sender; default 0." placeholder:"N"`
-	PortBits         int      `json:"port_bits" help:"Width of the ports, 8 or 16; default 16." placeholder:"N"`
+	PortBits         *int     `json:"port_bits" help:"Width of the ports, 8 or 16; default 16." placeholder:"N"`
 	ConcatRef        int      `json:"concat_ref" name:"ref" help:"Reference of a message of several parts; default 0." placeholder:"N"`
-	ConcatRefBits    int      `json:"concat_ref_bits" name:"ref-bits" help:"Width of the reference, 8 or 16; default 8." placeholder:"N"`
+	ConcatRefBits    *int     `json:"concat_ref_bits" name:"ref-bits" help:"Width of the reference, 8 or 16; default 8." placeholder:"N"`
 	NLLocking        int      `json:"nl_locking" help:"National locking shift table by its number: 1 Turkish, 3 Portuguese, 4 to 13." placeholder:"N"`
 	NLSingle         int      `json:"nl_single" help:"National single shift table: 1 Turkish, 2 Spanish, 3 Portuguese, 4 to 13." placeholder:"N"`
 	Languages        []string `json:"languages" name:"language" help:"National tables that may be used where they save parts, as turkish,spanish." placeholder:"NAME"`
@@ -45,7 +47,7 @@ type messageParams struct {
 	ReplyPath        bool     `json:"reply_path" help:"Set TP-RP."`
 	RejectDuplicates bool     `json:"reject_duplicates" help:"Set TP-RD."`
 	SMSC             string   `json:"smsc" name:"smsc" help:"Number of the service centre; default: that of the SIM." placeholder:"NUMBER"`
-	MaxParts         int      `json:"max_parts" help:"Refuse what takes more parts; default 255." placeholder:"N"`
+	MaxParts         *int     `json:"max_parts" help:"Refuse what takes more parts; default 255." placeholder:"N"`
 }
 
 // encoded is a message as TPDUs.
@@ -125,7 +127,7 @@ func (m message) split(e *encoded) error {
 		e.text = text
 	}
 	if o.Alphabet == pdu.Auto && err == nil && e.DCS.Alphabet() == pdu.UCS2 {
-		e.strays = pdu.Outside(text, o.Tables)
+		e.strays = o.Strays(text)
 	}
 	return err
 }
@@ -166,10 +168,13 @@ func (m message) checkContent() error {
 	if m.Smart != "" {
 		given++
 	}
-	if given != 1 {
+	switch {
+	case given != 1:
 		return fmt.Errorf("%d of text, data, text_utf16be, text_bytes and smart are given; give one", given)
+	case m.Text != nil && len(*m.Text) > maxText:
+		return fmt.Errorf("a text of %d octets; 255 parts hold much less, give %d at most", len(*m.Text), maxText)
 	}
-	return nil
+	return m.checkSources()
 }
 
 // content returns the text of the message, or the octets of its data, which are
@@ -238,15 +243,27 @@ func (p messageParams) submit() (s pdu.Submit, err error) {
 		return s, err
 	}
 	s = pdu.Submit{StatusReport: p.StatusReport, ReplyPath: p.ReplyPath, RejectDuplicates: p.RejectDuplicates, PID: pdu.PID(p.PID)}
-	switch {
-	case p.ValidityMinutes != nil && p.ValidityAbsolute != "":
-		return s, errors.New("validity_minutes and validity_absolute are both given; give one")
-	case p.ValidityMinutes != nil:
-		s.Validity, err = relativeValidity(*p.ValidityMinutes)
-	case p.ValidityAbsolute != "":
-		s.Validity, err = absoluteValidity(p.ValidityAbsolute)
-	}
+	s.Validity, err = p.validity()
 	return s, err
+}
+
+// validity returns the TP-VP in the format that the fields ask for.
+func (p messageParams) validity() (pdu.Validity, error) {
+	relative, absolute := p.ValidityMinutes != nil, p.ValidityAbsolute != ""
+	enhanced := p.ValiditySeconds != nil || p.Once
+	switch {
+	case relative && (absolute || enhanced), absolute && enhanced:
+		return pdu.Validity{}, errors.New("the validity is given more than once; give one of validity_minutes, validity_absolute, and validity_seconds with or without once")
+	case relative:
+		return relativeValidity(*p.ValidityMinutes)
+	case absolute:
+		return absoluteValidity(p.ValidityAbsolute)
+	case p.ValiditySeconds == nil:
+		return pdu.EnhancedValidity(0, p.Once), nil
+	case *p.ValiditySeconds < 1:
+		return pdu.Validity{}, fmt.Errorf("validity_seconds %d; it is 1 or more, leave it out for what the service centre has", *p.ValiditySeconds)
+	}
+	return pdu.EnhancedValidity(time.Duration(min(*p.ValiditySeconds, 60*maxValidity))*time.Second, p.Once), nil
 }
 
 // maxValidity is the longest that a relative TP-VP can say, in minutes.
@@ -289,7 +306,7 @@ func (p messageParams) smsc() ([]byte, error) {
 // nobody dials them, and those that stand in a number are slips.
 func parseNumber(number string) (pdu.Address, error) {
 	if i := strings.IndexAny(number, "abc"); i >= 0 {
-		return pdu.Address{}, fmt.Errorf("%q at octet %d of the number; it is made of 0 to 9, * and #, after a + or none", number[i], i)
+		return pdu.Address{}, fmt.Errorf("%q at octet %d of the number; it is made of digits, * and #, after a + or none", number[i], i)
 	}
 	return pdu.ParseAddress(number)
 }
@@ -328,12 +345,12 @@ func (p messageParams) splitOptions() (o pdu.SplitOptions, err error) {
 		}
 		o.Class = pdu.Class0 + pdu.Class(*p.Class)
 	}
-	if p.MaxParts != 0 {
-		if err := within("max_parts", p.MaxParts, 1, 255); err != nil {
+	if p.MaxParts != nil {
+		if err := within("max_parts", *p.MaxParts, 1, 255); err != nil {
 			return o, err
 		}
+		o.MaxParts = *p.MaxParts
 	}
-	o.MaxParts = p.MaxParts
 	most, err := widest("concat_ref_bits", p.ConcatRefBits, 8)
 	if err != nil {
 		return o, err
@@ -341,7 +358,7 @@ func (p messageParams) splitOptions() (o pdu.SplitOptions, err error) {
 	if err := within("concat_ref", p.ConcatRef, 0, most); err != nil {
 		return o, err
 	}
-	o.Reference, o.Wide = uint16(p.ConcatRef), p.ConcatRefBits == 16
+	o.Reference, o.Wide = uint16(p.ConcatRef), most == 0xFFFF
 	if err := p.national(&o); err != nil {
 		return o, err
 	}
@@ -403,7 +420,7 @@ func (p messageParams) header() ([]pdu.IE, error) {
 	switch _, has := (pdu.UserData{Header: header}).Ports(); {
 	case p.DestPort == nil && p.SrcPort != nil:
 		return nil, errors.New("src_port is given without dest_port; give both")
-	case p.DestPort == nil && p.PortBits != 0:
+	case p.DestPort == nil && p.PortBits != nil:
 		return nil, errors.New("port_bits is given without dest_port; give both")
 	case p.DestPort == nil:
 		return header, nil
@@ -434,18 +451,18 @@ func (p messageParams) ports() (pdu.IE, error) {
 	return ports.IE(), nil
 }
 
-// widest returns the greatest number of a width in bits, 0 being the usual one.
-func widest(name string, bits, usual int) (int, error) {
-	if bits == 0 {
-		bits = usual
+// widest returns the greatest number of a width in bits, nil being the usual one.
+func widest(name string, bits *int, usual int) (int, error) {
+	if bits == nil {
+		bits = &usual
 	}
-	switch bits {
+	switch *bits {
 	case 8:
 		return 0xFF, nil
 	case 16:
 		return 0xFFFF, nil
 	}
-	return 0, fmt.Errorf("%s %d; it is 8 or 16", name, bits)
+	return 0, fmt.Errorf("%s %d; it is 8 or 16", name, *bits)
 }
 
 func within(name string, n, least, most int) error {

@@ -85,6 +85,28 @@ func (c smartContent) object(text string) (o smartObject, err error) {
 	return o, nil
 }
 
+// checkSources refuses what no object is made of, because another kind is asked
+// for or none.
+func (c smartContent) checkSources() error {
+	for _, source := range []struct {
+		name  string
+		given bool
+		kinds string // that are made of it
+	}{
+		{"rtttl", c.RTTTL != "", "ringtone"},
+		{"image", c.Image != nil, "oplogo clilogo picture"},
+		{"mcc", c.MCC != "", "oplogo"},
+		{"mnc", c.MNC != "", "oplogo"},
+		{"vcard", c.VCard != "", "vcard"},
+		{"vcalendar", c.VCalendar != "", "vcalendar"},
+	} {
+		if source.given && !slices.Contains(strings.Fields(source.kinds), c.Smart) {
+			return fmt.Errorf("%s is given, and smart is %q; leave it out, or ask for %s", source.name, c.Smart, source.kinds)
+		}
+	}
+	return nil
+}
+
 // picture makes an object from an image.
 func (c smartContent) picture(text string) (smart.Object, error) {
 	if c.Image == nil {

@@ -50,7 +50,7 @@ func TestRequestRefused(t *testing.T) {
 		name, line, want string
 	}{
 		{"empty line", ``, "it ends before the request does"},
-		{"garbage", `garbage`, "the line is no JSON: invalid character 'g' looking for beginning of value at octet 1"},
+		{"garbage", `garbage`, "the line is no JSON: invalid character 'g' looking for beginning of value at octet 0"},
 		{"half an object", `{"op":"enc`, "it ends before the request does"},
 		{"a number", `7`, "the request is a JSON number; it has to be an object"},
 		{"an array", `[]`, "a JSON array; it has to be an object"},
@@ -60,9 +60,9 @@ func TestRequestRefused(t *testing.T) {
 		{"unknown op", `{"op":"explode"}`, `there is no op "explode"; it is encode, decode or reassemble`},
 		{"unknown field", `{"op":"decode","pud":"00"}`, `unknown field "pud"`},
 		{"unknown parameter", params(`"colour":1`), `unknown field "colour"`},
-		{"wrong type", `{"op":"decode","pdu":7}`, "pdu: a JSON number at octet 22 where a string goes"},
-		{"wrong type of a parameter", params(`"class":"0"`), "params.class: a JSON string at octet"},
-		{"half a parameter", params(`"pid":0.5`), "params.pid: a JSON number 0.5 at octet"},
+		{"wrong type", `{"op":"decode","pdu":7}`, "pdu: a JSON number where a string goes"},
+		{"wrong type of a parameter", params(`"class":"0"`), "params.class: a JSON string where a whole number"},
+		{"half a parameter", params(`"pid":0.5`), "params.pid: a JSON number 0.5 where a whole number"},
 		{"deep", strings.Repeat("[", 20_000), "exceeded max depth"},
 
 		{"lone high surrogate", encode(`"text":"a\ud83d"`), `octet 46 of the request: \ud83d is half a surrogate pair`},
@@ -115,7 +115,16 @@ func TestRequestRefused(t *testing.T) {
 		{"class -1", params(`"class":-1`), "class -1; it is 0 to 3"},
 		{"pid 256", params(`"pid":256`), "pid 256; it is 0 to 255"},
 		{"validity of zero", params(`"validity_minutes":0`), "validity_minutes 0; it is 1 or more"},
-		{"two validities", params(`"validity_minutes":5,"validity_absolute":"2026-11-22T18:00:00Z"`), "both given; give one"},
+		{"two validities", params(`"validity_minutes":5,"validity_absolute":"2026-11-22T18:00:00Z"`), "given more than once; give one"},
+		{"two validities, one enhanced", params(`"validity_seconds":5,"validity_absolute":"2026-11-22T18:00:00Z"`), "given more than once; give one"},
+		{"no seconds", params(`"validity_seconds":0`), "validity_seconds 0; it is 1 or more"},
+		{"port_bits 0", params(`"dest_port":1,"port_bits":0`), "port_bits 0; it is 8 or 16"},
+		{"concat_ref_bits 0", params(`"concat_ref_bits":0`), "concat_ref_bits 0; it is 8 or 16"},
+		{"max_parts 0", params(`"max_parts":0`), "max_parts 0; it is 1 to 255"},
+		{"hex that is a prefix", encode(`"data":"0x"`), "'x' at octet 1 is no hex digit"},
+		{"a melody without smart", encode(`"text":"x","rtttl":"a:d=4:c"`), "rtttl is given, and smart is \"\"; leave it out, or ask for ringtone"},
+		{"a network of a CLI logo", encode(`"smart":"clilogo","image":{"base64":""},"mcc":"262"`), "mcc is given, and smart is \"clilogo\""},
+		{"a text beyond all parts", encode(`"text":"` + strings.Repeat("x", 1<<20+1) + `"`), "a text of 1048577 octets"},
 		{"no time", params(`"validity_absolute":"tomorrow"`), `validity_absolute "tomorrow" is no time; write it as`},
 		{"30 February", params(`"validity_absolute":"2026-02-30T18:00:00Z"`), "is no time"},
 		{"a zone of ten minutes", params(`"validity_absolute":"2026-11-22T18:00:00+00:10"`), "validity_absolute"},
@@ -200,15 +209,17 @@ func TestRequestAnswered(t *testing.T) {
 		{"text", encode(`"text":"x"`), gsm7("010004919471" + "0000" + "0178")},
 		{"unknown type of number", `{"op":"encode","dest":"4917","text":"x"}`, gsm7("010004819471" + "0000" + "0178")},
 		{"signs in a number", `{"op":"encode","dest":"*1#","text":"x"}`, gsm7("010003811AFB" + "0000" + "0178")},
+		{"to the second", encode(`"text":"x","params":{"validity_seconds":90}`), gsm7("090004919471" + "0000" + "025A0000000000" + "0178")},
+		{"one try only", encode(`"text":"x","params":{"once":true}`), gsm7("090004919471" + "0000" + "40000000000000" + "0178")},
 		{"voicemail waits", encode(`"text":"","params":{"mwi":{"type":"voicemail","active":true}}`), gsm7("010004919471" + "00C8" + "00")},
 		{"no e-mail waits, kept", encode(`"text":"x","params":{"mwi":{"type":"email","store":true}}`), gsm7("010004919471" + "00D2" + "0178")},
 		{"empty text", encode(`"text":""`), gsm7("010004919471" + "0000" + "00")},
 		{"text by escapes", encode(`"text":"\u0078"`), gsm7("010004919471" + "0000" + "0178")},
 		{"empty parameters", encode(`"text":"x","params":{}`), gsm7("010004919471" + "0000" + "0178")},
 		{"null is nothing", encode(`"text":"x","data":null,"params":{"class":null,"udh":""}`), gsm7("010004919471" + "0000" + "0178")},
-		{"a pair by escapes", encode(`"text":"\ud83d\ude00"`), `{"segments":["010004919471` + "0008" + "04D83DDE00" + `"],"encoding":"ucs2"}`},
+		{"a pair by escapes", encode(`"text":"\ud83d\ude00"`), `{"segments":["010004919471` + "0008" + "04D83DDE00" + `"],"encoding":"ucs2","strays":["😀"]}`},
 		{"an escaped backslash before u", encode(`"text":"\\ud83d"`), gsm7("010004919471" + "0000" + "07" + "9B579D8C9B9101")},
-		{"UTF-16", encode(`"text_utf16be":"D83DDE00"`), `{"segments":["010004919471` + "0008" + "04D83DDE00" + `"],"encoding":"ucs2"}`},
+		{"UTF-16", encode(`"text_utf16be":"D83DDE00"`), `{"segments":["010004919471` + "0008" + "04D83DDE00" + `"],"encoding":"ucs2","strays":["😀"]}`},
 		{"UTF-16 that gsm7 holds", encode(`"text_utf16be":"0078"`), gsm7("010004919471" + "0000" + "0178")},
 		{"octets", encode(`"text_bytes":"C3A9"`), gsm7("010004919471" + "0000" + "0105")},
 		{"data", encode(`"data":"00fF"`), `{"segments":["010004919471` + "0004" + "0200FF" + `"],"encoding":"8bit"}`},
@@ -360,7 +371,7 @@ func TestEncodeDecode(t *testing.T) {
 		dest := rapid.StringMatching(`\+?[0-9][0-9*#]{0,19}`).Draw(t, "dest")
 		m := message{Dest: dest, Text: &text, Params: messageParams{
 			StatusReport: rapid.Bool().Draw(t, "report"), PID: rapid.IntRange(0, 255).Draw(t, "pid"),
-			ConcatRef: rapid.IntRange(0, 0xFFFF).Draw(t, "ref"), ConcatRefBits: 16,
+			ConcatRef: rapid.IntRange(0, 0xFFFF).Draw(t, "ref"), ConcatRefBits: new(16),
 		}}
 		e, err := m.encode()
 		if err != nil {
@@ -468,7 +479,7 @@ func TestReport(t *testing.T) {
 		{"", messageParams{}, "gsm7, 1 part, 160 characters left in the last\n"},
 		{strings.Repeat("a", 160), messageParams{}, "gsm7, 1 part, 0 characters left in the last\n"},
 		{strings.Repeat("a", 161), messageParams{}, "gsm7, 2 parts, 145 characters left in the last\n"},
-		{strings.Repeat("a", 161), messageParams{ConcatRefBits: 16}, "gsm7, 2 parts, 143 characters left in the last\n"},
+		{strings.Repeat("a", 161), messageParams{ConcatRefBits: new(16)}, "gsm7, 2 parts, 143 characters left in the last\n"},
 		{strings.Repeat("a", 70), messageParams{Encoding: "ucs2"}, "ucs2, 1 part, 0 UTF-16 units left in the last\n"},
 		{strings.Repeat("a", 71), messageParams{Encoding: "ucs2"}, "ucs2, 2 parts, 63 UTF-16 units left in the last\n"},
 		{"x", messageParams{Encoding: "8bit"}, "8bit, 1 part, 139 octets left in the last\n"},
@@ -476,7 +487,7 @@ func TestReport(t *testing.T) {
 		{"aыşы", messageParams{NLSingle: 1}, "ucs2, 1 part, 66 UTF-16 units left in the last\nucs2 because of 'ы' at octet 1 (2 times)\n"},
 		{"ş", messageParams{NLSingle: 1}, "gsm7, turkish single shift table, 1 part, 153 characters left in the last\n"},
 		{"“ê”", messageParams{Transliterate: true}, "gsm7, 1 part, 157 characters left in the last\nsent as \"e\"\n"},
-		{"“ы”", messageParams{Transliterate: true}, "ucs2, 1 part, 67 UTF-16 units left in the last\nucs2 because of '“' at octet 0, 'ы' at octet 3, '”' at octet 5\n"},
+		{"“ы”", messageParams{Transliterate: true}, "ucs2, 1 part, 67 UTF-16 units left in the last\nucs2 because of 'ы' at octet 3\n"},
 	} {
 		e, err := message{Dest: "44", Text: &c.text, Params: c.params}.encode()
 		if err != nil {

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/emersion/go-smtp"
 
@@ -21,7 +22,21 @@ func refused(r *ingress.Refusal) *smtp.SMTPError {
 	case ingress.CodeNetwork:
 		enhanced = smtp.EnhancedCode{5, 7, 1}
 	}
-	return &smtp.SMTPError{Code: 554, EnhancedCode: enhanced, Message: r.Error()}
+	return &smtp.SMTPError{Code: 554, EnhancedCode: enhanced, Message: ascii(r.Error())}
+}
+
+// ascii returns a text as a reply can have it: RFC 5321, 4.2 allows ASCII only,
+// and words of the mail may be in the text.
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x80 {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "U+%04X", r)
+		}
+	}
+	return b.String()
 }
 
 // tooLarge is the reply to what goes past a limit of the door.

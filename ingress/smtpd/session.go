@@ -87,7 +87,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	local, domain := to[:max(i, 0)], to[i+1:]
 	switch {
 	case !s.door.takes(domain):
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relaying denied: this is not a mail server for " + domain}
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relaying denied: this is not a mail server for " + ascii(domain)}
 	case !strings.EqualFold(local, mailbox):
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such mailbox; send scripts to " + mailbox + "@" + domain}
 	}
