@@ -123,6 +123,26 @@ func (ie IE) concat() (c Concat, ok bool) {
 	return c, 1 <= c.Seq && c.Seq <= c.Total
 }
 
+// dataSizes are those of the elements that are used here.
+var dataSizes = map[byte]int{IEConcat8: 3, IEConcat16: 4, IEWaiting: 2, IEPorts8: 2, IEPorts16: 4, IESingle: 1, IELocking: 1}
+
+// fault returns what is wrong with an element that is used here, nil when
+// nothing is.
+func (ie IE) fault() error {
+	size := dataSizes[ie.ID]
+	switch {
+	case size == 0:
+		return nil
+	case len(ie.Data) != size:
+		return fmt.Errorf("%d octets of data where %d go", len(ie.Data), size)
+	case ie.ID == IEConcat8 || ie.ID == IEConcat16:
+		if _, ok := ie.concat(); !ok {
+			return fmt.Errorf("part %d of %d", ie.Data[size-1], ie.Data[size-2])
+		}
+	}
+	return nil
+}
+
 // IE returns the information element. The reference has 16 bits when Bits is
 // 16; else its low 8 are used.
 func (c Concat) IE() IE {

@@ -239,18 +239,24 @@ func TestLayout(t *testing.T) {
 		t.Error("nothing has a layout")
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		tpdu := rapid.SliceOfN(rapid.Byte(), 1, 60).Draw(t, "tpdu")
-		next := 0
-		for _, s := range pdu.Layout(tpdu) {
-			if s.Field == "" || s.Offset != next || s.Size < 1 {
-				t.Fatalf("%X: %+v after octet %d", tpdu, s, next)
-			}
-			next += s.Size
-		}
-		if next > len(tpdu) {
-			t.Fatalf("%X: fields end at octet %d", tpdu, next)
-		}
+		checkLayout(t, rapid.SliceOfN(rapid.Byte(), 1, 60).Draw(t, "tpdu"))
 	})
+}
+
+// checkLayout returns where the fields end, which follow each other without a
+// gap.
+func checkLayout(t rapid.TB, tpdu []byte) int {
+	next := 0
+	for _, s := range pdu.Layout(tpdu) {
+		if s.Field == "" || s.Offset != next || s.Size < 1 {
+			t.Fatalf("%X: %+v after octet %d", tpdu, s, next)
+		}
+		next += s.Size
+	}
+	if next > len(tpdu) {
+		t.Fatalf("%X: fields end at octet %d", tpdu, next)
+	}
+	return next
 }
 
 // TestPortName has the ports that IANA registers, those of Smart Messaging 3.0

@@ -47,6 +47,7 @@ func checkParse[T binary](t *testing.T, tpdu []byte, parse func([]byte) (T, pdu.
 		}
 		return
 	}
+	checkLayout(t, tpdu)
 	for _, w := range warnings {
 		if w.Field == "" || w.Offset < 0 || w.Offset > len(tpdu) {
 			t.Fatalf("warning %#v", w)

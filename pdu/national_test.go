@@ -305,7 +305,7 @@ func TestStrays(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
-	if got := pdu.Outside(many+many, pdu.Tables{}); len(got) != 16 || got[15] != (pdu.Stray{Rune: 'п', Offset: 30, Count: 2}) {
+	if got := (pdu.SplitOptions{}).Strays(many + many); len(got) != 16 || got[15] != (pdu.Stray{Rune: 'п', Offset: 30, Count: 2}) {
 		t.Errorf("got %d: %+v", len(got), got)
 	}
 }

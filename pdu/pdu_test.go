@@ -480,21 +480,34 @@ func TestParsedSharesNoMemory(t *testing.T) {
 func drawUserData(t *rapid.T, d pdu.DCS) pdu.UserData {
 	var u pdu.UserData
 	for range rapid.IntRange(0, 3).Draw(t, "elements") {
-		u.Header = append(u.Header, pdu.IE{
-			ID:   rapid.Byte().Draw(t, "id"),
-			Data: rapid.SliceOfN(rapid.Byte(), 0, 6).Draw(t, "element"),
-		})
+		u.Header = append(u.Header, drawElement(t))
 	}
 	switch d.Alphabet() {
 	case pdu.GSM7:
 		u.Data = rapid.SliceOfN(rapid.ByteRange(0, 0x7F), 0, 130).Draw(t, "septets")
 	case pdu.UCS2:
-		u.Data = rapid.SliceOfN(rapid.Byte(), 0, 55).Draw(t, "half")
-		u.Data = append(u.Data, u.Data...)
+		data, err := pdu.EncodeUCS2(rapid.StringN(0, 27, -1).Draw(t, "text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Data = data
 	default:
 		u.Data = rapid.SliceOfN(rapid.Byte(), 0, 110).Draw(t, "octets")
 	}
 	return u
+}
+
+// drawElement draws one that is known and well formed, or one that is neither.
+func drawElement(t *rapid.T) pdu.IE {
+	ie := pdu.IE{ID: rapid.ByteRange(0x26, 0xFF).Draw(t, "id"), Data: rapid.SliceOfN(rapid.Byte(), 0, 6).Draw(t, "element")}
+	return rapid.SampledFrom([]pdu.IE{
+		ie, ie,
+		pdu.Concat{Reference: 300, Total: 3, Seq: 2, Bits: 16}.IE(),
+		pdu.Concat{Reference: 3, Total: 255, Seq: 255}.IE(),
+		pdu.Ports{Dest: 0x1581, Bits: 16}.IE(), pdu.Ports{Dest: 226}.IE(),
+		pdu.Waiting{Active: true, Count: 3}.IE(),
+		{ID: pdu.IESingle, Data: []byte{1}}, {ID: pdu.IELocking, Data: []byte{3}},
+	}).Draw(t, "element or a known one")
 }
 
 func TestSubmitComesBack(t *testing.T) {

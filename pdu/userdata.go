@@ -138,10 +138,23 @@ func (s *scanner) userData(d DCS, header bool) UserData {
 		return u
 	}
 	u.Data = bytes.Clone(b[skip:])
-	if d.Alphabet() == UCS2 && len(u.Data)%2 != 0 {
-		s.warn("TP-UD", at, "an odd number of octets; UCS2 takes two a character")
+	if d.Alphabet() == UCS2 {
+		s.checkUCS2(u, at+skip)
 	}
 	return u
+}
+
+// checkUCS2 warns about what is no character. Between two parts of a message
+// senders cut through surrogate pairs: those become whole again.
+func (s *scanner) checkUCS2(u UserData, at int) {
+	_, bad := DecodeUCS2(u.Data)
+	_, part := u.Concat()
+	switch {
+	case len(u.Data)%2 != 0:
+		s.warn("TP-UD", at, "an odd number of octets; UCS2 takes two a character")
+	case bad >= 0 && !part:
+		s.warn("TP-UD", at+bad, "half a surrogate pair; shown as U+FFFD")
+	}
 }
 
 // header reads the user data header that b starts with, at octet at of the
@@ -156,9 +169,15 @@ func (s *scanner) header(b []byte, at int) (header []IE, size int) {
 	size = 1 + int(b[0])
 	s.span("TP-UDHL", at, 1)
 	header, rest := elements(b[1:size])
-	for i, next := 0, at+1; i < len(header); i++ {
-		s.span(ieField(header[i].ID), next, 2+len(header[i].Data))
-		next += 2 + len(header[i].Data)
+	next := at + 1
+	for _, ie := range header {
+		if s.layout {
+			s.span(ieField(ie.ID), next, 2+len(ie.Data))
+		}
+		if fault := ie.fault(); fault != nil {
+			s.warn(ieField(ie.ID), next, "%w; element ignored", fault)
+		}
+		next += 2 + len(ie.Data)
 	}
 	if rest > 0 {
 		s.span("UDH", at+size-rest, rest)
