@@ -332,33 +332,15 @@ func replacedNumber(r rune) (string, bool) {
 // replacedLatin is about Latin letters that are none with an accent; those lose
 // it.
 func replacedLatin(r rune) (string, bool) {
+	const (
+		single = "ıłŁđðɗĐÐƊħĦŧŦŋŊſəɛƏƐɔƆɓƁƙƘƴƳƒ"
+		plain  = "ilLdddDDDhHtTnNseeEEoObBkKyYf"
+	)
 	switch r {
-	case 'ı':
-		return "i", true
-	case 'ł':
-		return "l", true
-	case 'Ł':
-		return "L", true
-	case 'đ', 'ð', 'ɗ':
-		return "d", true
-	case 'Đ', 'Ð', 'Ɗ':
-		return "D", true
 	case 'þ':
 		return "th", true
 	case 'Þ':
 		return "Th", true
-	case 'ħ':
-		return "h", true
-	case 'Ħ':
-		return "H", true
-	case 'ŧ':
-		return "t", true
-	case 'Ŧ':
-		return "T", true
-	case 'ŋ':
-		return "n", true
-	case 'Ŋ':
-		return "N", true
 	case 'œ':
 		return "oe", true
 	case 'Œ':
@@ -369,34 +351,10 @@ func replacedLatin(r rune) (string, bool) {
 		return "IJ", true
 	case 'ŉ':
 		return "'n", true
-	case 'ſ':
-		return "s", true
 	case 'ẞ':
 		return "SS", true
-	case 'ə', 'ɛ':
-		return "e", true
-	case 'Ə', 'Ɛ':
-		return "E", true
-	case 'ɔ':
-		return "o", true
-	case 'Ɔ':
-		return "O", true
-	case 'ɓ':
-		return "b", true
-	case 'Ɓ':
-		return "B", true
-	case 'ƙ':
-		return "k", true
-	case 'Ƙ':
-		return "K", true
-	case 'ƴ':
-		return "y", true
-	case 'Ƴ':
-		return "Y", true
-	case 'ƒ':
-		return "f", true
 	}
-	return "", false
+	return counterpart(r, single, plain)
 }
 
 // replacedGreek makes capitals of Greek letters: those that GSM7 has, and Latin

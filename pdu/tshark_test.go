@@ -110,9 +110,9 @@ func capture(all []sample) []byte {
 		linkType = 252 // a PDU for the dissector named in front of it
 	)
 	var b []byte
-	put := func(numbers ...int) {
+	put := func(numbers ...uint32) {
 		for _, n := range numbers {
-			b = endian.LittleEndian.AppendUint32(b, uint32(n))
+			b = endian.LittleEndian.AppendUint32(b, n)
 		}
 	}
 	put(magic, version, 0, 0, 0xFFFF, linkType)
@@ -126,7 +126,7 @@ func capture(all []sample) []byte {
 		packet := []byte("\x00\x0c\x00\x08gsm_sms\x00" + "\x00\x23\x00\x04\x00\x00\x00")
 		packet = append(packet, direction, 0, 0, 0, 0)
 		packet = append(packet, s.tpdu...)
-		put(0, 0, len(packet), len(packet))
+		put(0, 0, uint32(len(packet)), uint32(len(packet)))
 		b = append(b, packet...)
 	}
 	return b

@@ -17,7 +17,7 @@ type pduEncodeVerb struct {
 	To       string         `help:"Number to send to; with + in front it is international." required:"" placeholder:"NUMBER"`
 	Text     *string        `help:"What to send; default: what standard input holds. With --smart picture, what stands below it." xor:"content"`
 	Data     *string        `help:"8-bit data to send." xor:"content" placeholder:"HEX"`
-	Smart    string         `help:"Send what a file holds to an application of the handset: ringtone (RTTTL), oplogo, clilogo or picture (PNG, GIF, JPEG, BMP or OTA bitmap), vcard, vcalendar; clean takes the operator logo away." enum:",ringtone,oplogo,clilogo,picture,vcard,vcalendar,clean" default:"" placeholder:"KIND"`
+	Smart    string         `help:"Send what a file holds to an application of the handset: ringtone (RTTTL, or binary), oplogo, clilogo or picture (PNG, GIF, JPEG, BMP or OTA bitmap), binary ones also in hex, vcard, vcalendar; clean takes the operator logo away." enum:",ringtone,oplogo,clilogo,picture,vcard,vcalendar,clean" default:"" placeholder:"KIND"`
 	File     string         `help:"File for --smart." placeholder:"FILE"`
 	Network  string         `help:"Network whose name an oplogo stands for, as 262-01." placeholder:"MCC-MNC"`
 	Preview  string         `help:"Write what --smart sends as FILE.png or FILE.wav." placeholder:"FILE"`

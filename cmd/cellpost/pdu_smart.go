@@ -61,10 +61,7 @@ func (c smartContent) object(text string) (o smartObject, err error) {
 	var remarks []smart.Remark
 	switch c.Smart {
 	case "ringtone":
-		var tone smart.Ringtone
-		if tone, err = smart.ParseRTTTL(c.RTTTL); err == nil {
-			o.Object, err = tone.Object()
-		}
+		o.Object, err = smart.ReadRingtone([]byte(c.RTTTL))
 	case "oplogo", "clilogo", "picture":
 		o.Object, err = c.picture(text)
 	case "vcard":

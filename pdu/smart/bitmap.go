@@ -83,6 +83,9 @@ func ParseBitmap(ota []byte) (Bitmap, pdu.Warnings, error) { return parseBitmap(
 // parseBitmap reads the OTA bitmap that starts at an octet of an object and
 // ends where it ends.
 func parseBitmap(object []byte, at int) (b Bitmap, w pdu.Warnings, err error) {
+	if err := checkObject(object); err != nil {
+		return b, nil, err
+	}
 	o := object[at:]
 	if len(o) == 0 {
 		return b, nil, octetFault("infofield", at, "there is no bitmap")
@@ -124,9 +127,4 @@ func parseBitmap(object []byte, at int) (b Bitmap, w pdu.Warnings, err error) {
 	}
 	b, err = NewBitmap(width, height, Bitmap{width, height, string(rest[:n])}.Ink)
 	return b, w, err
-}
-
-// octetFault is what is wrong at an octet of an object.
-func octetFault(field string, at int, format string, args ...any) *pdu.DecodeError {
-	return &pdu.DecodeError{Field: field, Offset: at, Err: fmt.Errorf(format, args...)}
 }

@@ -1,7 +1,6 @@
 package smart
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -98,7 +97,11 @@ func operatorLogo(ota []byte, n Network) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	return Object{Port: PortOperatorLogo, Data: append(data, ota...)}, nil
+	data = append(data, ota...)
+	if err := checkObject(data); err != nil {
+		return Object{}, err
+	}
+	return Object{Port: PortOperatorLogo, Data: data}, nil
 }
 
 // ParseOperatorLogo reads an operator logo: a network and an OTA bitmap, with
@@ -125,7 +128,8 @@ func ParseOperatorLogo(data []byte) (Network, Bitmap, pdu.Warnings, error) {
 
 // ReadOperatorLogo makes an operator logo from what people have: an image file
 // (as [ReadImage] takes it, made 72 x 14), an OTA bitmap, or an operator logo
-// that has its network inside. Octets are sent as they are, after a look at
+// that has its network inside. Octets, which may be written as hexadecimal
+// digits with white space anywhere, are sent as they are, after a look at
 // whether they can be read; n is put in front of those that lack a network and
 // is not used otherwise.
 func ReadOperatorLogo(content []byte, n Network) (Object, error) {
@@ -136,17 +140,21 @@ func ReadOperatorLogo(content []byte, n Network) (Object, error) {
 		}
 		return OperatorLogo(b, n)
 	}
-	// A bitmap starts with an infofield; no country's code starts with a 0.
-	if len(content) > 0 && content[0]&^infoWide == 0 {
-		if _, _, err := ParseBitmap(content); err != nil {
-			return Object{}, fmt.Errorf("no operator logo: %w", err)
-		}
-		return operatorLogo(content, n)
-	}
-	if _, _, _, err := ParseOperatorLogo(content); err != nil {
+	octets, err := readOctets(content)
+	if err != nil {
 		return Object{}, fmt.Errorf("no operator logo: %w", err)
 	}
-	return Object{Port: PortOperatorLogo, Data: bytes.Clone(content)}, nil
+	// A bitmap starts with an infofield; no country's code starts with a 0.
+	if len(octets) > 0 && octets[0]&^infoWide == 0 {
+		if _, _, err := ParseBitmap(octets); err != nil {
+			return Object{}, fmt.Errorf("no operator logo: %w", err)
+		}
+		return operatorLogo(octets, n)
+	}
+	if _, _, _, err := ParseOperatorLogo(octets); err != nil {
+		return Object{}, fmt.Errorf("no operator logo: %w", err)
+	}
+	return Object{Port: PortOperatorLogo, Data: octets}, nil
 }
 
 // CleanLogo makes the object that takes the operator logo away: the single
@@ -175,7 +183,8 @@ func ParseCLILogo(data []byte) (Bitmap, pdu.Warnings, error) {
 
 // ReadCLILogo makes a CLI logo from what people have: an image file (as
 // [ReadImage] takes it, made 72 x 14) or octets that [ParseCLILogo] can read,
-// which are sent as they are.
+// which are sent as they are. They may be written as hexadecimal digits with
+// white space anywhere.
 func ReadCLILogo(content []byte) (Object, error) {
 	if _, isImage := sniffImage(content); isImage {
 		b, err := ReadImage(content, logoWidth, logoHeight)
@@ -184,8 +193,12 @@ func ReadCLILogo(content []byte) (Object, error) {
 		}
 		return CLILogo(b)
 	}
-	if _, _, err := ParseCLILogo(content); err != nil {
+	octets, err := readOctets(content)
+	if err == nil {
+		_, _, err = ParseCLILogo(octets)
+	}
+	if err != nil {
 		return Object{}, fmt.Errorf("no CLI logo: %w", err)
 	}
-	return Object{Port: PortCLILogo, Data: bytes.Clone(content)}, nil
+	return Object{Port: PortCLILogo, Data: octets}, nil
 }

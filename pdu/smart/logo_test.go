@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,6 +19,13 @@ var testNetwork = smart.Network{MCC: "262", MNC: "01"}
 func officialLogo(t testing.TB) []byte {
 	fields, _ := readBitmapVector(t, "testdata/bitmap/bitmap-mixed-case.txt")
 	return unhex(t, fields["octets"])
+}
+
+// hexLines returns octets as people have them in a file: digits of both cases
+// on lines that end inside an octet.
+func hexLines(octets []byte) []byte {
+	text := fmt.Sprintf("%X\t\r\n%x", octets[:len(octets)/2], octets[len(octets)/2:])
+	return []byte(text[:5] + "\n " + text[5:] + "\n")
 }
 
 func TestNetwork(t *testing.T) {
@@ -72,6 +80,9 @@ func TestReadOperatorLogo(t *testing.T) {
 			append(unhex(t, "62F210 10 0048 000E 01"), bare[4:]...)},
 		{"bare, 72 x 21", append(unhex(t, "00 48 15 01 0101"), make([]byte, 187)...), testNetwork,
 			append(unhex(t, "62F210 00 48 15 01 0101"), make([]byte, 187)...)},
+		{"hexadecimal", []byte("00480e01" + strings.Repeat("\n0fC0", 63)), testNetwork,
+			append(unhex(t, "62F210 00480E01"), bytes.Repeat([]byte{0x0F, 0xC0}, 63)...)},
+		{"hexadecimal with a network", hexLines(front), smart.Network{}, front},
 		{"with a network", front, smart.Network{}, front},
 		{"with another network", front, smart.Network{MCC: "310", MNC: "260"}, front},
 		{"as specified", spec, smart.Network{}, spec},
@@ -99,7 +110,10 @@ func TestReadOperatorLogo(t *testing.T) {
 		{"cut short", bare[:129], testNetwork},
 		{"cut short, with a network", front[:132], testNetwork},
 		{"no digits in front", append(unhex(t, "6AF210"), bare...), testNetwork},
-		{"text", []byte("00480E01"), testNetwork},
+		{"too few hexadecimal digits", []byte("00480E01"), testNetwork},
+		{"half an octet", hexLines(bare)[1:], testNetwork},
+		{"text", []byte("logo"), testNetwork},
+		{"too long with the network", append(bytes.Clone(bare), make([]byte, 255*140-len(bare))...), testNetwork},
 	} {
 		if o, err := smart.ReadOperatorLogo(c.content, c.network); err == nil {
 			t.Errorf("%s: %X", c.name, o.Data)
@@ -142,6 +156,7 @@ func TestReadCLILogo(t *testing.T) {
 	for name, c := range map[string]struct{ content, want []byte }{
 		"bare":         {bare, bare},
 		"with version": {versioned, versioned},
+		"hexadecimal":  {hexLines(versioned), versioned},
 		"image":        {b.PNG(1), bare},
 	} {
 		o, err := smart.ReadCLILogo(c.content)
@@ -150,7 +165,7 @@ func TestReadCLILogo(t *testing.T) {
 		}
 	}
 	for name, content := range map[string][]byte{
-		"nothing": nil, "version alone": {0x30}, "cut short": bare[:129], "damaged image": b.PNG(1)[:40],
+		"nothing": nil, "version alone": {0x30}, "cut short": bare[:129], "half an octet": hexLines(bare)[1:], "damaged image": b.PNG(1)[:40],
 	} {
 		if o, err := smart.ReadCLILogo(content); err == nil {
 			t.Errorf("%s: %X", name, o.Data)

@@ -1,13 +1,10 @@
 package smart
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"cellpost/pdu"
 )
@@ -53,10 +50,9 @@ func (p Picture) Object() (Object, error) {
 	return pictureObject(ota, p.Text)
 }
 
+// pictureObject makes the picture message of an OTA bitmap, which [checkObject]
+// keeps below what the 16 bits of its length can say.
 func pictureObject(ota []byte, text string) (Object, error) {
-	if len(ota) > math.MaxUint16 {
-		return Object{}, fmt.Errorf("a bitmap of %d octets; a picture message has room for %d", len(ota), math.MaxUint16)
-	}
 	data := append(appendPictureItem([]byte{pictureVersion}, pictureBitmap, len(ota)), ota...)
 	kind, octets, err := encodePictureText(text)
 	if err != nil {
@@ -64,6 +60,9 @@ func pictureObject(ota []byte, text string) (Object, error) {
 	}
 	if len(octets) > 0 {
 		data = append(appendPictureItem(data, kind, len(octets)), octets...)
+	}
+	if err := checkObject(data); err != nil {
+		return Object{}, err
 	}
 	return Object{Port: PortPicture, Data: data}, nil
 }
@@ -74,23 +73,19 @@ func appendPictureItem(b []byte, kind byte, n int) []byte {
 
 // encodePictureText returns a text and the kind of item that it is.
 func encodePictureText(text string) (kind byte, octets []byte, err error) {
-	if !utf8.ValidString(text) {
+	ucs2, err := pdu.EncodeUCS2(text)
+	if err != nil {
 		return 0, nil, errors.New("the text of the picture is no UTF-8; convert it")
 	}
-	units := utf16.Encode([]rune(text))
-	if len(units) > maxPictureText {
-		return 0, nil, fmt.Errorf("the text of the picture has %d characters; shorten it to %d", len(units), maxPictureText)
+	if n := len(ucs2) / 2; n > maxPictureText {
+		return 0, nil, fmt.Errorf("the text of the picture has %d characters; shorten it to %d", n, maxPictureText)
 	}
-	var latin1, ucs2 []byte
-	for _, u := range units {
-		if u > 0xFF {
-			kind = pictureUCS2
+	latin1 := make([]byte, 0, len(ucs2)/2)
+	for i := 0; i < len(ucs2); i += 2 {
+		if ucs2[i] != 0 {
+			return pictureUCS2, ucs2, nil
 		}
-		latin1 = append(latin1, byte(u))
-		ucs2 = binary.BigEndian.AppendUint16(ucs2, u)
-	}
-	if kind == pictureUCS2 {
-		return kind, ucs2, nil
+		latin1 = append(latin1, ucs2[i+1])
 	}
 	return pictureLatin1, latin1, nil
 }
@@ -102,6 +97,9 @@ func encodePictureText(text string) (kind byte, octets []byte, err error) {
 func ParsePicture(data []byte) (Picture, pdu.Warnings, error) {
 	var p Picture
 	var warnings pdu.Warnings
+	if err := checkObject(data); err != nil {
+		return p, nil, err
+	}
 	if len(data) == 0 || data[0] != pictureVersion {
 		return p, nil, octetFault("version", 0, "no picture message of a known version; it starts with 30")
 	}
@@ -119,15 +117,15 @@ func ParsePicture(data []byte) (Picture, pdu.Warnings, error) {
 			if err != nil {
 				return Picture{}, nil, err
 			}
-			p.Bitmap, warnings = b, append(warnings, w...)
+			p.Bitmap, warnings = b, appendWarnings(warnings, w...)
 		case (kind == pictureLatin1 || kind == pictureUCS2) && !hasText:
 			hasText = true
 			p.Text = decodePictureText(kind, item)
 			if w := checkPictureText(kind, p.Text, item, at); w != nil {
-				warnings = append(warnings, w)
+				warnings = appendWarnings(warnings, w)
 			}
 		default:
-			warnings = append(warnings, octetFault("item", at, "another item of kind %02X; left out", kind))
+			warnings = appendWarnings(warnings, octetFault("item", at, "another item of kind %02X; left out", kind))
 		}
 		at = end
 	}
@@ -147,11 +145,11 @@ func cutPictureItem(data []byte, at int) ([]byte, error) {
 }
 
 func decodePictureText(kind byte, item []byte) string {
-	alphabet := pdu.Octets // shown as ISO 8859-1
 	if kind == pictureUCS2 {
-		alphabet = pdu.UCS2
+		text, _ := pdu.DecodeUCS2(item)
+		return text
 	}
-	return pdu.UserData{Data: item}.Text(pdu.TextDCS(alphabet, pdu.NoClass))
+	return pdu.DecodeLatin1(item)
 }
 
 // checkPictureText says what is wrong with a text that was read; nil if
@@ -168,8 +166,9 @@ func checkPictureText(kind byte, text string, item []byte, at int) *pdu.DecodeEr
 
 // ReadPicture makes a picture message from what people have: an image file (as
 // [ReadImage] takes it, made 72 x 28) or an OTA bitmap, with a text that may be
-// empty; or a whole picture message, without a further text. Octets are sent as
-// they are, after a look at whether they can be read.
+// empty; or a whole picture message, without a further text. Octets, which may
+// be written as hexadecimal digits with white space anywhere, are sent as they
+// are, after a look at whether they can be read.
 func ReadPicture(content []byte, text string) (Object, error) {
 	if _, isImage := sniffImage(content); isImage {
 		b, err := ReadImage(content, pictureWidth, pictureHeight)
@@ -178,21 +177,25 @@ func ReadPicture(content []byte, text string) (Object, error) {
 		}
 		return Picture{Bitmap: b, Text: text}.Object()
 	}
-	if len(content) > 0 && content[0] == pictureVersion {
-		return readWholePicture(content, text)
-	}
-	if _, _, err := ParseBitmap(content); err != nil {
+	octets, err := readOctets(content)
+	if err != nil {
 		return Object{}, fmt.Errorf("no picture: %w", err)
 	}
-	return pictureObject(content, text)
+	if len(octets) > 0 && octets[0] == pictureVersion {
+		return readWholePicture(octets, text)
+	}
+	if _, _, err := ParseBitmap(octets); err != nil {
+		return Object{}, fmt.Errorf("no picture: %w", err)
+	}
+	return pictureObject(octets, text)
 }
 
-func readWholePicture(content []byte, text string) (Object, error) {
+func readWholePicture(octets []byte, text string) (Object, error) {
 	if text != "" {
 		return Object{}, errors.New("a picture message has its text inside; leave the other out")
 	}
-	if _, _, err := ParsePicture(content); err != nil {
+	if _, _, err := ParsePicture(octets); err != nil {
 		return Object{}, fmt.Errorf("no picture message: %w", err)
 	}
-	return Object{Port: PortPicture, Data: bytes.Clone(content)}, nil
+	return Object{Port: PortPicture, Data: octets}, nil
 }

@@ -95,7 +95,9 @@ func TestReadPicture(t *testing.T) {
 		want    string
 	}{
 		{"whole", whole, "", fields["octets"]},
+		{"whole, hexadecimal", hexLines(whole), "", fields["octets"]},
 		{"bare", bare, "", fields["octets"]},
+		{"bare, hexadecimal, with text", hexLines(bare), "hi", fields["octets"] + "00 0002 6869"},
 		{"bare, with text", bare, "hi", fields["octets"] + "00 0002 6869"},
 		{"bare, 16-bit sizes", append(unhex(t, "10 0048 001C 01"), bare[4:]...), "", "30 02 0102 10 0048 001C 01" + hex.EncodeToString(bare[4:])},
 		{"image", b.PNG(1), "", fields["octets"]},
@@ -113,6 +115,9 @@ func TestReadPicture(t *testing.T) {
 	}{
 		{"nothing", nil, ""},
 		{"whole, with another text", whole, "hi"},
+		{"whole, hexadecimal, with another text", hexLines(whole), "hi"},
+		{"half an octet", hexLines(bare)[1:], ""},
+		{"too long with the text", append(bytes.Clone(bare), make([]byte, 255*140-len(bare))...), "hi"},
 		{"whole, cut short", whole[:200], ""},
 		{"bare, cut short", bare[:200], ""},
 		{"bare, far too long", append(bytes.Clone(bare), make([]byte, 1<<16)...), ""},

@@ -66,14 +66,12 @@ var tempos = [32]int{
 func nearestTempo(bpm int) int {
 	nearest := 0
 	for i, t := range tempos {
-		if abs(t-bpm) < abs(tempos[nearest]-bpm) {
+		if max(t-bpm, bpm-t) < max(tempos[nearest]-bpm, bpm-tempos[nearest]) {
 			nearest = i
 		}
 	}
 	return nearest
 }
-
-func abs(n int) int { return max(n, -n) }
 
 // Limits of the fields of a ringtone.
 const (

@@ -8,10 +8,6 @@ import (
 	"cellpost/pdu"
 )
 
-// maxRingtone is the most octets that a concatenated message can bring: 255
-// parts of 140. What is longer did not come by SMS.
-const maxRingtone = 255 * 140
-
 // ParseRingtone reads the data that came to or goes to [PortRingtone]. The
 // notes are those that a handset plays: what it assumes without an instruction
 // is filled in, and reserved values are left out with a warning, as is what
@@ -20,20 +16,44 @@ const maxRingtone = 255 * 140
 // The error is a [*pdu.DecodeError], as are the warnings; it means that the
 // data is no ringtone, is of another kind (MIDI, digitized), or has no note.
 func ParseRingtone(data []byte) (Ringtone, pdu.Warnings, error) {
-	d := ringtoneDecoder{b: data, sounding: assumed}
-	if len(data) > maxRingtone {
-		return Ringtone{}, nil, bitFault("ringtone", 0, "%d octets; it has %d at most", len(data), maxRingtone)
+	d := ringtoneDecoder{b: data, state: assumed}
+	if err := checkObject(data); err != nil {
+		return Ringtone{}, nil, err
 	}
 	if err := d.song(); err != nil {
 		return Ringtone{}, nil, err
 	}
 	if len(d.tone.Patterns) == 0 {
-		return Ringtone{}, nil, bitFault("song", d.pos, "no notes")
+		return Ringtone{}, nil, bitFault("song", d.pos, "no notes; nothing can be played, add a pattern that has some")
 	}
 	if !d.lost {
 		d.end()
 	}
 	return d.tone, d.warnings, nil
+}
+
+// ReadRingtone makes a ringtone from what people have: a melody (as
+// [ParseRTTTL] takes it) or octets that [ParseRingtone] can read, which are sent
+// as they are. They may be written as hexadecimal digits with white space
+// anywhere.
+func ReadRingtone(content []byte) (Object, error) {
+	octets, err := readOctets(content)
+	if err != nil {
+		return Object{}, fmt.Errorf("no ringtone: %w", err)
+	}
+	// The first octet counts a few command parts, and no text starts so. The
+	// next ones tell less: DJ: could be programming and a sound.
+	if len(octets) == 0 || octets[0] >= '\t' {
+		tone, err := ParseRTTTL(string(octets))
+		if err != nil {
+			return Object{}, err
+		}
+		return tone.Object()
+	}
+	if _, _, err := ParseRingtone(octets); err != nil {
+		return Object{}, fmt.Errorf("no ringtone: %w", err)
+	}
+	return Object{Port: PortRingtone, Data: octets}, nil
 }
 
 // ringtoneDecoder takes the fields of a ringtone in order.
@@ -43,7 +63,7 @@ type ringtoneDecoder struct {
 	short    bool // a field was asked for that is not there
 	lost     bool // where the next field starts is not known
 	wide     bool // the title has 16 bits a character
-	sounding sounding
+	state    ringtoneState
 	defined  [patternIDs]bool
 	tone     Ringtone
 	warnings pdu.Warnings
@@ -70,7 +90,7 @@ func bitFault(field string, bit int, format string, args ...any) *pdu.DecodeErro
 }
 
 func (d *ringtoneDecoder) warn(field string, bit int, format string, args ...any) {
-	d.warnings = append(d.warnings, bitFault(field, bit, format, args...))
+	d.warnings = appendWarnings(d.warnings, bitFault(field, bit, format, args...))
 }
 
 // errCut says that the data ends inside a field.
@@ -183,18 +203,18 @@ func (d *ringtoneDecoder) instruction(notes []Note) []Note {
 			return d.note(notes, at, Note{Pitch: pitch, Duration: 1 << duration, Specifier: DurationSpecifier(specifier)})
 		}
 	case idScale:
-		d.sounding.octave = lowestOctave + d.take(2)
+		d.state.octave = lowestOctave + d.take(2)
 	case idStyle:
 		style := Style(d.take(2))
 		if style > Staccato {
 			d.warn("style", at, "%d is none; ignored", style)
 			break
 		}
-		d.sounding.style = style
+		d.state.style = style
 	case idTempo:
-		d.sounding.tempo = tempos[d.take(5)]
+		d.state.tempo = tempos[d.take(5)]
 	case idVolume:
-		d.sounding.volume = d.take(4) - usualVolume
+		d.state.volume = d.take(4) - usualVolume
 	default:
 		if !d.short {
 			d.lost = true
@@ -213,9 +233,9 @@ func (d *ringtoneDecoder) note(notes []Note, at int, n Note) []Note {
 		d.warn("note", at, "pitch %d, duration 1/%d: reserved; left out", n.Pitch, n.Duration)
 		return notes
 	}
-	n.Tempo = d.sounding.tempo
+	n.Tempo = d.state.tempo
 	if n.Pitch != 0 {
-		n.Octave, n.Style, n.Volume = d.sounding.octave, d.sounding.style, d.sounding.volume
+		n.Octave, n.Style, n.Volume = d.state.octave, d.state.style, d.state.volume
 	}
 	return append(notes, n)
 }

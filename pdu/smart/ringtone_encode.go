@@ -30,25 +30,25 @@ const (
 	idVolume  = 5
 )
 
-// sounding is what instructions have set for the notes that follow. It lasts
-// from one pattern to the next.
-type sounding struct {
+// ringtoneState is what instructions have set for the notes that follow. It
+// lasts from one pattern to the next.
+type ringtoneState struct {
 	octave, tempo, volume int
 	style                 Style
 }
 
 // assumed is what a handset has to assume before any instruction, the defaults
 // of the specification: Scale-2, natural style, 63 bpm, level 7.
-var assumed = sounding{octave: 5, tempo: 63, style: Natural}
+var assumed = ringtoneState{octave: 5, tempo: 63, style: Natural}
 
 // unsure agrees with no note but in its volume, so that tempo, style and scale
 // are all said before the first note. Not every handset can be trusted to start
 // with the defaults: Nokia's converter of Series 60, used twice, keeps the scale
 // and style of the ringtone before. It costs 18 bits at most.
-var unsure = sounding{style: -1}
+var unsure = ringtoneState{style: -1}
 
 // trusting returns the state with what is still unsure as it is assumed to be.
-func (s sounding) trusting() sounding {
+func (s ringtoneState) trusting() ringtoneState {
 	if s.tempo == unsure.tempo {
 		s.tempo = assumed.tempo
 	}
@@ -61,43 +61,44 @@ func (s sounding) trusting() sounding {
 	return s
 }
 
-// instruction is a pattern instruction: a 3-bit identifier and its value.
-type instruction struct {
+// ringtoneInstruction is a pattern instruction: a 3-bit identifier and its
+// value.
+type ringtoneInstruction struct {
 	id, value, width int
 }
 
 // appendNote appends the instructions that a note takes after those before:
 // what changes, then the note itself. To a pause only the tempo matters.
-func (s *sounding) appendNote(list []instruction, n Note) []instruction {
+func (s *ringtoneState) appendNote(list []ringtoneInstruction, n Note) []ringtoneInstruction {
 	if n.Tempo != s.tempo {
 		s.tempo = n.Tempo
-		list = append(list, instruction{idTempo, nearestTempo(n.Tempo), 5})
+		list = append(list, ringtoneInstruction{idTempo, nearestTempo(n.Tempo), 5})
 	}
 	if n.Pitch != 0 {
 		list = s.appendTone(list, n)
 	}
 	note := n.Pitch<<5 | bits.TrailingZeros(uint(n.Duration))<<2 | int(n.Specifier)
-	return append(list, instruction{idNote, note, 9})
+	return append(list, ringtoneInstruction{idNote, note, 9})
 }
 
-func (s *sounding) appendTone(list []instruction, n Note) []instruction {
+func (s *ringtoneState) appendTone(list []ringtoneInstruction, n Note) []ringtoneInstruction {
 	if n.Style != s.style {
 		s.style = n.Style
-		list = append(list, instruction{idStyle, int(n.Style), 2})
+		list = append(list, ringtoneInstruction{idStyle, int(n.Style), 2})
 	}
 	if n.Octave != s.octave {
 		s.octave = n.Octave
-		list = append(list, instruction{idScale, n.Octave - lowestOctave, 2})
+		list = append(list, ringtoneInstruction{idScale, n.Octave - lowestOctave, 2})
 	}
 	if n.Volume != s.volume {
 		s.volume = n.Volume
-		list = append(list, instruction{idVolume, usualVolume + n.Volume, 4})
+		list = append(list, ringtoneInstruction{idVolume, usualVolume + n.Volume, 4})
 	}
 	return list
 }
 
 // appendNotes appends the instructions of all notes.
-func (s *sounding) appendNotes(list []instruction, notes []Note) []instruction {
+func (s *ringtoneState) appendNotes(list []ringtoneInstruction, notes []Note) []ringtoneInstruction {
 	for _, n := range notes {
 		list = s.appendNote(list, n)
 	}
@@ -109,7 +110,7 @@ func (s *sounding) appendNotes(list []instruction, notes []Note) []instruction {
 func cutPatterns(notes []Note) []Pattern {
 	var patterns []Pattern
 	state, from, used := unsure, 0, 0
-	var list []instruction
+	var list []ringtoneInstruction
 	for i, n := range notes {
 		list = state.appendNote(list[:0], n)
 		if used+len(list) > maxInstructions {
@@ -161,7 +162,7 @@ func (r Ringtone) Object() (Object, error) {
 // 16 bits.
 func encodeTitle(title string) (units []uint16, wide bool, err error) {
 	if !utf8.ValidString(title) {
-		return nil, false, errors.New("the title is no UTF-8")
+		return nil, false, errors.New("the title is no UTF-8; convert it")
 	}
 	units = utf16.Encode([]rune(title))
 	if len(units) > maxTitle {
@@ -175,16 +176,16 @@ func encodeTitle(title string) (units []uint16, wide bool, err error) {
 
 // patterns returns the instructions of each pattern; none for one that is
 // played again.
-func (r Ringtone) patterns() ([][]instruction, error) {
+func (r Ringtone) patterns() ([][]ringtoneInstruction, error) {
 	if len(r.Patterns) == 0 {
-		return nil, errors.New("a ringtone without notes")
+		return nil, errors.New("a ringtone without notes; add a pattern that has some")
 	}
 	if len(r.Patterns) > maxPatterns {
 		return nil, fmt.Errorf("%d patterns; a ringtone has %d at most, shorten it", len(r.Patterns), maxPatterns)
 	}
 	var defined [patternIDs]bool
 	state := unsure
-	patterns := make([][]instruction, len(r.Patterns))
+	patterns := make([][]ringtoneInstruction, len(r.Patterns))
 	for i, p := range r.Patterns {
 		if err := p.check(&defined); err != nil {
 			return nil, fmt.Errorf("pattern %d: %w", i+1, err)
@@ -212,7 +213,7 @@ func (p Pattern) check(defined *[patternIDs]bool) error {
 	case p.Loop < 0 || p.Loop > Forever:
 		return fmt.Errorf("loop %d; it is 0 to %d", p.Loop, Forever)
 	case len(p.Notes) == 0 && !defined[p.ID]:
-		return fmt.Errorf("no notes, and no pattern before has the ID %d", p.ID)
+		return fmt.Errorf("no notes, and no pattern before has the ID %d; give it some", p.ID)
 	}
 	defined[p.ID] = true
 	for i, n := range p.Notes {
@@ -267,7 +268,7 @@ func (w *bitWriter) title(units []uint16, wide bool) {
 	}
 }
 
-func (w *bitWriter) pattern(p Pattern, list []instruction) {
+func (w *bitWriter) pattern(p Pattern, list []ringtoneInstruction) {
 	w.put(idPattern, 3)
 	w.put(p.ID, 2)
 	w.put(p.Loop, 4)

@@ -277,12 +277,52 @@ func TestParseRingtoneRefuses(t *testing.T) {
 		{ringtoneHex(t, "024A3A"), "song type at octet 2: bit 7: 0 is none"},
 		{ringtoneBits("0011101 011"), "song type at octet 2: bit 7: 3, a MIDI or digitized song; only notes can be read"},
 		{ringtoneHex(t, "024A3A55"), "song at octet 3: bit 6: the data ends here; it was cut short on its way"},
-		{ringtoneBits(basic + "00000000"), "song at octet 4: bit 6: no notes"},
-		{make([]byte, 40000), "ringtone at octet 0: bit 0: 40000 octets; it has 35700 at most"},
+		{ringtoneBits(basic + "00000000"), "song at octet 4: bit 6: no notes; nothing can be played, add a pattern that has some"},
 	} {
 		_, _, err := smart.ParseRingtone(test.data)
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%.20X: %v, want %s", test.data, err, test.want)
+		}
+	}
+}
+
+func TestReadRingtone(t *testing.T) {
+	axelf := ringtoneVectors(t)["axelf"]["data"]
+	octets := ringtoneHex(t, axelf)
+	const melody = "DJ:d=4,o=5,b=160:f#,8a." // starts as a ringtone could: 74 command parts, programming, sound
+	tone, err := smart.ParseRTTTL(melody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := tone.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, content string
+		want          []byte
+	}{
+		{"octets", string(octets), octets},
+		{"hexadecimal", axelf, octets},
+		{"lines cut inside an octet", axelf[:55] + "\r\n" + axelf[55:] + "\n", octets},
+		{"melody", melody, sent.Data},
+		{"melody on lines", "\n" + melody + "\n", sent.Data},
+	} {
+		o, err := smart.ReadRingtone([]byte(test.content))
+		if err != nil || o.Port != smart.PortRingtone || !bytes.Equal(o.Data, test.want) {
+			t.Errorf("%s: %X, %v; want %X", test.name, o.Data, err, test.want)
+		}
+	}
+	for _, test := range []struct{ content, want string }{
+		{"", "melody at octet 0: a colon is missing; the form is title:d=4,o=5,b=125:notes"},
+		{"x::c,i", `note 2 at octet 5: "i" is no note; it is written like 8c#6.`},
+		{"024A3A5", "no ringtone: 7 hexadecimal digits; an octet takes two, add the one that is missing"},
+		{"024A3A55", "no ringtone: song at octet 3: bit 6: the data ends here; it was cut short on its way"},
+		{"\x02\x4A\x3A\x55", "no ringtone: song at octet 3: bit 6: the data ends here; it was cut short on its way"},
+	} {
+		_, err := smart.ReadRingtone([]byte(test.content))
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%q: %v, want %s", test.content, err, test.want)
 		}
 	}
 }
@@ -305,14 +345,14 @@ func TestObject(t *testing.T) {
 		want string // hexadecimal, or what is wrong
 	}{
 		{"assumed values are said first", one(c), hexOf(ringtoneBits(basic + "00000001 000 00 0000 00000100 100 01000 011 00 010 01" + quarterC))},
-		{"empty", smart.Ringtone{}, "a ringtone without notes"},
+		{"empty", smart.Ringtone{}, "a ringtone without notes; add a pattern that has some"},
 		{"long title", smart.Ringtone{Title: "0123456789abcdef"}, "the title has 16 characters; shorten it to 15"},
-		{"title", smart.Ringtone{Title: "\xff"}, "the title is no UTF-8"},
+		{"title", smart.Ringtone{Title: "\xff"}, "the title is no UTF-8; convert it"},
 		{"temporary with title", smart.Ringtone{Title: "x", Temporary: true}, "a temporary ringtone has no title; leave it out"},
 		{"patterns", smart.Ringtone{Patterns: make([]smart.Pattern, 256)}, "256 patterns; a ringtone has 255 at most, shorten it"},
 		{"ID", smart.Ringtone{Patterns: []smart.Pattern{{ID: 4}}}, "pattern 1: ID 4; it is 0 to 3"},
 		{"loop", smart.Ringtone{Patterns: []smart.Pattern{{Loop: 16}}}, "pattern 1: loop 16; it is 0 to 15"},
-		{"undefined", smart.Ringtone{Patterns: []smart.Pattern{{ID: 2}}}, "pattern 1: no notes, and no pattern before has the ID 2"},
+		{"undefined", smart.Ringtone{Patterns: []smart.Pattern{{ID: 2}}}, "pattern 1: no notes, and no pattern before has the ID 2; give it some"},
 		{"full", smart.Ringtone{Patterns: []smart.Pattern{{Notes: many(256)}}}, "pattern 1: 256 instructions; it has 255 at most, cut it in two"},
 		{"pitch", one(smart.Note{Pitch: 13}), "pattern 1: note 1: pitch 13; it is 0 to 12"},
 		{"pause", one(smart.Note{Octave: 5}), "pattern 1: note 1: a pause with octave 5, style 0, volume 0; leave them 0"},
@@ -392,17 +432,25 @@ func TestRingtoneComesBack(t *testing.T) {
 
 // FuzzRingtone holds the parser to its promises: no panic at any length; an
 // error or warning is inside the data; what was read without a warning can be
-// sent, and what can be sent is read as the same again.
+// sent, and what can be sent is read as the same again. What people may have
+// becomes an object that can be read.
 func FuzzRingtone(f *testing.F) {
 	for _, v := range ringtoneVectors(f) {
 		if data := v["data"]; data != "" {
 			f.Add(ringtoneHex(f, data))
 		}
 	}
+	f.Add([]byte("024A3A40 0440000444000000"))
+	f.Add([]byte("DJ:d=4,o=5,b=160:c,8d#6."))
 	f.Add(ringtoneBits(temporary + "00000010 000 01 0010 00000001" + quarterC + "000 01 0001 00000000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for n := range data {
 			smart.ParseRingtone(data[:n])
+		}
+		if o, err := smart.ReadRingtone(data); err == nil {
+			if _, _, err := smart.ParseRingtone(o.Data); err != nil {
+				t.Fatalf("%X cannot be read: %v", o.Data, err)
+			}
 		}
 		tone, warnings, err := smart.ParseRingtone(data)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -31,7 +30,8 @@ const untitled = "Ringtone"
 // and are the ones shown where they are left out: duration, octave, tempo in
 // quarter notes a minute, style (N natural, C continuous, S staccato), loop (0
 // to 14 repeats, 15 forever). All but the loop may change among the notes.
-// Blanks and capitals make no difference, defaults of other names are ignored.
+// Names may be written out: duration, octave, bpm or tempo, style, loop. Blanks
+// and capitals make no difference, settings of other names are ignored.
 //
 // Melodies are written in many ways. These are read:
 //
@@ -58,19 +58,23 @@ func ParseRTTTL(text string) (Ringtone, error) {
 		return Ringtone{}, rtttlError("melody", len(text), "a colon is missing; the form is title:d=4,o=5,b=125:notes")
 	}
 	p := rtttlParser{duration: 4, octave: 6, tempo: assumed.tempo}
-	for c := range commands("default", defaults, len(name)+1) {
-		if err := p.setting(c, strings.TrimPrefix(c.text[1:], "=")); err != nil {
+	for c := range rtttlCommands("default", defaults, len(name)+1) {
+		name, value, ok := strings.Cut(c.text, "=")
+		if !ok {
+			name, value = c.text[:1], c.text[1:]
+		}
+		if err := p.setting(c, name, value); err != nil {
 			return Ringtone{}, err
 		}
 	}
 	start := len(text) - len(melody)
-	for c := range commands("note", melody, start) {
+	for c := range rtttlCommands("note", melody, start) {
 		if err := p.command(c); err != nil {
 			return Ringtone{}, err
 		}
 	}
 	if len(p.notes) == 0 {
-		return Ringtone{}, rtttlError("melody", start, "no notes")
+		return Ringtone{}, rtttlError("melody", start, "no notes; write them after the second colon: 8c,8d#6,p")
 	}
 	p.move()
 	patterns := cutPatterns(p.notes)
@@ -105,21 +109,21 @@ func cleanTitle(name string) string {
 	}), " ")
 }
 
-// command is what stands between two commas.
-type command struct {
+// rtttlCommand is what stands between two commas.
+type rtttlCommand struct {
 	field string // "note 3"
 	text  string // lower case, without blanks, not empty
 	at    int    // octets into the text
 }
 
-func (c command) errorf(format string, args ...any) error {
+func (c rtttlCommand) errorf(format string, args ...any) error {
 	return rtttlError(c.field, c.at, format, args...)
 }
 
-// commands yields the commands of a section that starts at an offset. Nothing
-// between two commas is no command.
-func commands(kind, section string, at int) iter.Seq[command] {
-	return func(yield func(command) bool) {
+// rtttlCommands yields the commands of a section that starts at an offset.
+// Nothing between two commas is no command.
+func rtttlCommands(kind, section string, at int) iter.Seq[rtttlCommand] {
+	return func(yield func(rtttlCommand) bool) {
 		number := 0
 		for text := range strings.SplitSeq(section, ",") {
 			start := at + len(text) - len(strings.TrimLeftFunc(text, unicode.IsSpace))
@@ -129,7 +133,7 @@ func commands(kind, section string, at int) iter.Seq[command] {
 				continue
 			}
 			number++
-			if !yield(command{fmt.Sprint(kind, " ", number), text, start}) {
+			if !yield(rtttlCommand{fmt.Sprint(kind, " ", number), text, start}) {
 				return
 			}
 		}
@@ -147,13 +151,15 @@ type rtttlParser struct {
 
 // command takes a note or a change of a default. Without = only o and s are
 // settings: the others could be pitches.
-func (p *rtttlParser) command(c command) error {
-	value, ok := strings.CutPrefix(c.text[1:], "=")
+func (p *rtttlParser) command(c rtttlCommand) error {
+	name, value, ok := strings.Cut(c.text, "=")
 	switch {
-	case c.text[0] == 'l' && ok:
-		return c.errorf("a loop among the notes; l can only stand before the second colon")
-	case ok || c.text[0] == 'o' || c.text[0] == 's':
-		return p.setting(c, value)
+	case name == "l" && ok, name == "loop" && ok:
+		return c.errorf("a loop among the notes; %s can only stand before the second colon", name)
+	case ok && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") == "":
+		return p.setting(c, name, value)
+	case !ok && (name[0] == 'o' || name[0] == 's'):
+		return p.setting(c, name[:1], name[1:])
 	}
 	return p.note(c)
 }
@@ -161,30 +167,30 @@ func (p *rtttlParser) command(c command) error {
 var styleLetters = [...]string{Natural: "n", Continuous: "c", Staccato: "s"}
 
 // setting takes the new value of a default.
-func (p *rtttlParser) setting(c command, value string) error {
+func (p *rtttlParser) setting(c rtttlCommand, name, value string) error {
 	n, err := strconv.Atoi(value)
-	switch c.text[0] {
-	case 'd':
+	switch name {
+	case "d", "duration":
 		if err != nil || !isDuration(n) {
 			return c.errorf("duration %.20q; it is 1, 2, 4, 8, 16 or 32", value)
 		}
 		p.duration = n
-	case 'o':
-		if err != nil || n < 0 || n > 9 {
-			return c.errorf("octave %.20q; it is %d to %d", value, lowestOctave, highestOctave)
+	case "o", "octave":
+		if err != nil || n < 0 || n > highestWritten {
+			return c.errorf("octave %.20q; it is 0 to %d", value, highestWritten)
 		}
 		p.octave = n
-	case 'b':
+	case "b", "bpm", "tempo":
 		if err != nil || n < tempos[0] || n > tempos[len(tempos)-1] {
 			return c.errorf("tempo %.20q; it is %d to %d", value, tempos[0], tempos[len(tempos)-1])
 		}
 		p.tempo = tempos[nearestTempo(n)]
-	case 'l':
+	case "l", "loop":
 		if err != nil || n < 0 || n > Forever {
 			return c.errorf("loop %.20q; it is 0 to %d", value, Forever)
 		}
 		p.loop = n
-	case 's':
+	case "s", "style":
 		for style, letter := range styleLetters {
 			if value == letter {
 				p.style = Style(style)
@@ -196,49 +202,79 @@ func (p *rtttlParser) setting(c command, value string) error {
 	return nil
 }
 
-var noteForm = regexp.MustCompile(`^(\d*)([.:;]*)([#_]?)([a-hp])([#_b]?)([.:;]*)(\d*)([.:;]*)$`)
+// highestWritten is the highest octave that is read. Which are meant is known
+// when the melody is moved.
+const highestWritten = 9
+
+// noteText is a note as it is written: 8c#6. is 8, c, #, 6 and a dot.
+type noteText struct {
+	duration, letter, accidentals, octave, specifier string
+}
+
+// cutNote cuts a note into its parts, in the order in which they may stand; ok
+// is false when it is none.
+func cutNote(text string) (n noteText, ok bool) {
+	take := func(set string, most int) string {
+		end := 0
+		for end < min(most, len(text)) && strings.IndexByte(set, text[end]) >= 0 {
+			end++
+		}
+		part := text[:end]
+		text = text[end:]
+		return part
+	}
+	const digits, marks = "0123456789", ".:;"
+	n.duration = take(digits, len(text))
+	n.specifier = take(marks, len(text))
+	n.accidentals = take("#_", 1)
+	n.letter = take("abcdefghp", 1)
+	n.accidentals += take("#_b", 1)
+	n.specifier += take(marks, len(text))
+	n.octave = take(digits, len(text))
+	n.specifier += take(marks, len(text))
+	return n, n.letter != "" && text == ""
+}
 
 var specifiers = map[string]DurationSpecifier{"": Plain, ".": Dotted, "..": DoubleDotted, ":": DoubleDotted, ";": Triplet}
 
-func (p *rtttlParser) note(c command) error {
-	form := noteForm.FindStringSubmatch(c.text)
-	if form == nil {
+func (p *rtttlParser) note(c rtttlCommand) error {
+	parts, ok := cutNote(c.text)
+	if !ok {
 		return c.errorf("%.20q is no note; it is written like 8c#6.", c.text)
 	}
 	n := Note{Duration: p.duration, Tempo: p.tempo}
 	var err error
-	if form[1] != "" {
-		n.Duration, err = strconv.Atoi(form[1])
+	if parts.duration != "" {
+		n.Duration, err = strconv.Atoi(parts.duration)
 	}
 	if err != nil || !isDuration(n.Duration) {
-		return c.errorf("duration %.20s; it is 1, 2, 4, 8, 16 or 32", form[1])
+		return c.errorf("duration %.20s; it is 1, 2, 4, 8, 16 or 32", parts.duration)
 	}
-	var ok bool
-	if n.Specifier, ok = specifiers[form[2]+form[6]+form[8]]; !ok {
+	if n.Specifier, ok = specifiers[parts.specifier]; !ok {
 		return c.errorf("%.20q has more than one specifier; it is one of . .. ; or :", c.text)
 	}
-	if form[4] == "p" {
-		if form[3]+form[5] != "" {
+	if parts.letter == "p" {
+		if parts.accidentals != "" {
 			return c.errorf("%q is a pause; it is neither sharp nor flat", c.text)
 		}
 		p.notes = append(p.notes, n)
 		return nil
 	}
 	octave := p.octave
-	if form[7] != "" {
-		octave, err = strconv.Atoi(form[7])
+	if parts.octave != "" {
+		octave, err = strconv.Atoi(parts.octave)
 	}
-	if err != nil || octave > 9 {
-		return c.errorf("octave %.20s; it is %d to %d", form[7], lowestOctave, highestOctave)
+	if err != nil || octave > highestWritten {
+		return c.errorf("octave %.20s; it is 0 to %d", parts.octave, highestWritten)
 	}
 	n.Style = p.style
-	n.Pitch, n.Octave = pitch(form[4], form[3]+form[5], octave)
+	n.Pitch, n.Octave = pitchOf(parts.letter, parts.accidentals, octave)
 	return p.tone(c, n)
 }
 
-// pitch returns the pitch and octave of a letter with its accidentals: the flat
-// C is the B of the octave below.
-func pitch(letter, accidentals string, octave int) (int, int) {
+// pitchOf returns the pitch and octave of a letter with its accidentals: the
+// flat C is the B of the octave below.
+func pitchOf(letter, accidentals string, octave int) (int, int) {
 	semitone := map[string]int{"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11, "h": 11}[letter]
 	semitone += len(accidentals) - 2*strings.Count(accidentals, "b")
 	switch {
@@ -251,13 +287,13 @@ func pitch(letter, accidentals string, octave int) (int, int) {
 }
 
 // tone appends a note that is no pause.
-func (p *rtttlParser) tone(c command, n Note) error {
+func (p *rtttlParser) tone(c rtttlCommand, n Note) error {
 	if !p.tones {
 		p.tones, p.low, p.high = true, n.Octave, n.Octave
 	}
 	p.low, p.high = min(p.low, n.Octave), max(p.high, n.Octave)
 	if p.high-p.low > highestOctave-lowestOctave {
-		return c.errorf("octave %d in a melody from octave %d to %d; it can have four, 4 to 7", n.Octave, p.low, p.high)
+		return c.errorf("octave %d in a melody from octave %d to %d; bring its notes into four", n.Octave, p.low, p.high)
 	}
 	p.notes = append(p.notes, n)
 	return nil

@@ -23,11 +23,11 @@ const maxEntries = 50
 // whatever else there was, and what vCalendar 1.0 cannot say; they also come
 // with the error that nothing is left to send.
 //
-// Times of a zone become UTC by the VTIMEZONE in the text; where that is
-// missing they go out as the local time of the handset, with a remark. Local
-// times stay local. Days without times last from 00:00 to 23:59. An entry that
-// is cancelled is left out, for handsets would take it for a new one; so is one
-// whose start cannot be read.
+// Times of a zone become UTC by the VTIMEZONE in the text; where that is missing
+// or cannot be read they go out as the local time of the handset, with a remark.
+// Local times stay local. Days without times last from 00:00 to 23:59. An entry
+// that is cancelled is left out, for handsets would take it for a new one; so is
+// one whose start cannot be read, and an event without a start.
 func VCalendar(text []byte) (Object, []Remark, error) {
 	c, version, err := readVObject(text, vcalendarName, "1.0", "2.0")
 	if err != nil {
@@ -36,7 +36,7 @@ func VCalendar(text []byte) (Object, []Remark, error) {
 	if method, ok := c.first("METHOD"); ok && strings.EqualFold(method.value, "CANCEL") {
 		return Object{}, nil, errors.New("the calendar cancels what it holds, which handsets do not know; send a text instead")
 	}
-	cal := calendar{versit: versit(version), zones: make(map[string]*zone)}
+	cal := calendarWriter{versit: versit(version), zones: make(map[string]*timeZone), work: new(ruleWork)}
 	cal.line("BEGIN:" + vcalendarName)
 	cal.line("VERSION:1.0")
 	for _, p := range c.properties {
@@ -44,52 +44,67 @@ func VCalendar(text []byte) (Object, []Remark, error) {
 			cal.leftOut(p, "handsets do not need it")
 		}
 	}
-	if err := cal.readZones(c); err != nil {
-		return Object{}, nil, err
-	}
+	cal.readZones(c)
 	entries := 0
 	for _, child := range c.children {
 		if cal.component(child) {
 			entries++
 		}
-		if entries > maxEntries {
+		switch {
+		case cal.work.tooMuch():
+			return Object{}, nil, fmt.Errorf("line %d: the rules of the calendar take too long to follow; send its entries in several messages, or take rules out", child.begin.line)
+		case entries > maxEntries:
 			return Object{}, nil, fmt.Errorf("line %d: more than %d entries; send them in several messages", child.begin.line, maxEntries)
 		}
 	}
 	if entries == 0 {
-		return Object{}, cal.remarks, errors.New("the calendar holds no appointment (VEVENT) and no task (VTODO) that could be sent")
+		return Object{}, cal.remarks, cal.nothingToSend()
 	}
 	cal.line("END:" + vcalendarName)
 	return Object{Port: PortVCalendar, Data: []byte(cal.String())}, cal.remarks, nil
 }
 
-// calendar is a vCalendar 1.0 in the making.
-type calendar struct {
-	writer
-	remarks
-	versit bool // the source is vCalendar 1.0
-	zones  map[string]*zone
+// nothingToSend is the error of a calendar whose entries are all left out; it
+// says why the first one is.
+func (c *calendarWriter) nothingToSend() error {
+	const nothing = "the calendar holds no appointment (VEVENT) and no task (VTODO) that could be sent"
+	for _, r := range c.remarks {
+		if r.Name == "VEVENT" || r.Name == "VTODO" {
+			return fmt.Errorf("%s; %s", nothing, r)
+		}
+	}
+	return errors.New(nothing)
 }
 
-// readZones reads every VTIMEZONE, wherever it stands.
-func (c *calendar) readZones(source component) error {
+// calendarWriter is a vCalendar 1.0 in the making.
+type calendarWriter struct {
+	versitWriter
+	remarks
+	versit bool // the source is vCalendar 1.0
+	zones  map[string]*timeZone
+	work   *ruleWork // of its rules and those of its zones
+}
+
+// readZones reads every VTIMEZONE, wherever it stands. One that cannot be read
+// is as good as missing.
+func (c *calendarWriter) readZones(source vComponent) {
 	for _, child := range source.children {
 		if child.begin.name != "VTIMEZONE" {
 			continue
 		}
-		z, err := parseZone(child)
+		z, err := parseTimeZone(child, c.work)
 		if err != nil {
-			return fmt.Errorf("line %d: VTIMEZONE: %w", child.begin.line, err)
+			c.leftOut(child.begin, "%v", err)
+			continue
 		}
 		if id, ok := child.first("TZID"); ok {
 			c.zones[id.value] = z
 		}
 	}
-	return nil
 }
 
 // component writes a component of the calendar; ok is false if it is no entry.
-func (c *calendar) component(source component) (ok bool) {
+func (c *calendarWriter) component(source vComponent) (ok bool) {
 	switch source.begin.name {
 	case "VTIMEZONE":
 		return false
@@ -102,12 +117,10 @@ func (c *calendar) component(source component) (ok bool) {
 		c.leftOut(source.begin, "it is cancelled, and handsets would enter it")
 		return false
 	}
-	e := entry{calendar: c, source: source, seen: make(map[string]bool)}
-	if p, found := source.first("DTSTART"); found {
-		if _, err := e.stamp(p); err != nil {
-			c.leftOut(source.begin, "its DTSTART in line %d: %v", p.line, err)
-			return false
-		}
+	e := entryWriter{calendarWriter: c, source: source, seen: make(map[string]bool)}
+	if err := e.checkStart(); err != nil {
+		c.leftOut(source.begin, "%v", err)
+		return false
 	}
 	e.line("BEGIN:" + source.begin.name)
 	for _, p := range source.properties {
@@ -121,11 +134,31 @@ func (c *calendar) component(source component) (ok bool) {
 	return true
 }
 
-// entry is a VEVENT or VTODO in the making.
-type entry struct {
-	*calendar
-	source component
-	seen   map[string]bool
+// entryWriter is a VEVENT or VTODO in the making.
+type entryWriter struct {
+	*calendarWriter
+	source vComponent
+	seen   map[string]bool // properties that are written
+}
+
+// checkStart reports what is wrong with the start of an entry. A task can do
+// without; an event cannot be entered in a calendar then.
+func (e *entryWriter) checkStart() error {
+	p, ok := e.source.first("DTSTART")
+	if !ok {
+		if e.source.begin.name == "VTODO" {
+			return nil
+		}
+		return errors.New("it has no DTSTART; give it the time at which it starts")
+	}
+	_, err := e.readTime(p)
+	if err == nil {
+		_, err = p.text()
+	}
+	if err != nil {
+		return fmt.Errorf("its DTSTART in line %d: %w", p.line, err)
+	}
+	return nil
 }
 
 // entryProperties are what an entry keeps, each once.
@@ -133,7 +166,7 @@ var entryProperties = []string{"SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES
 	"COMPLETED", "PRIORITY", "STATUS", "RRULE", "DALARM", "AALARM"}
 
 // property writes a property, or remarks why not.
-func (e *entry) property(p property) {
+func (e *entryWriter) property(p vProperty) {
 	name := p.name
 	if name == "DURATION" {
 		name = e.end()
@@ -148,7 +181,6 @@ func (e *entry) property(p property) {
 		e.leftOut(p, "the entry has one before it")
 		return
 	}
-	e.seen[name] = true
 	text, err := p.text()
 	value := ""
 	if err == nil {
@@ -157,11 +189,15 @@ func (e *entry) property(p property) {
 	switch {
 	case err != nil:
 		e.leftOut(p, "%v", err)
+		return
+	case value == "":
+		return // says nothing
 	case e.versit && value == text && p.clean(nil):
 		e.line(p.source)
-	case value != "":
+	default:
 		e.text(name, nil, value)
 	}
+	e.seen[name] = true
 }
 
 func whyNotShown(name string) string {
@@ -175,7 +211,7 @@ func whyNotShown(name string) string {
 }
 
 // end returns the name of what ends an entry.
-func (e *entry) end() string {
+func (e *entryWriter) end() string {
 	if e.source.begin.name == "VTODO" {
 		return "DUE"
 	}
@@ -184,7 +220,7 @@ func (e *entry) end() string {
 
 // convert returns the value of a property, whose text it is given, for
 // vCalendar 1.0; "" when it says nothing.
-func (e *entry) convert(p property, text string) (string, error) {
+func (e *entryWriter) convert(p vProperty, text string) (string, error) {
 	switch p.name {
 	case "DTSTART", "DTEND", "DUE", "COMPLETED":
 		return e.time(p)
@@ -232,7 +268,7 @@ var statuses = []string{"NEEDS ACTION", "COMPLETED", "CONFIRMED", "TENTATIVE"}
 // versitStatuses are what vCalendar 1.0 has besides.
 var versitStatuses = []string{"ACCEPTED", "SENT", "DECLINED", "DELEGATED"}
 
-func (e *entry) status(value string) (string, error) {
+func (e *entryWriter) status(value string) (string, error) {
 	value = strings.ToUpper(strings.TrimSpace(value))
 	if !e.versit {
 		value = strings.ReplaceAll(value, "-", " ")
@@ -243,10 +279,10 @@ func (e *entry) status(value string) (string, error) {
 	return "", fmt.Errorf("handsets have no status %q", clip(value))
 }
 
-// stamp reads a time of the entry.
-func (e *entry) stamp(p property) (stamp, error) {
+// readTime reads a time of the entry.
+func (e *entryWriter) readTime(p vProperty) (calendarTime, error) {
 	id := p.param("TZID")
-	s, err := parseStamp(p.value, e.zones[id])
+	s, err := parseCalendarTime(p.value, e.zones[id])
 	if err == nil {
 		err = s.check()
 	}
@@ -257,14 +293,14 @@ func (e *entry) stamp(p property) (stamp, error) {
 }
 
 // foreign reports whether a time is of a zone that the text lacks.
-func (e *entry) foreign(p property, s stamp) bool {
+func (e *entryWriter) foreign(p vProperty, s calendarTime) bool {
 	return p.param("TZID") != "" && s.zone == nil && !s.utc && !s.date
 }
 
 // time returns a time for vCalendar 1.0. A day without a time, when it is an
 // end, is the end of that day.
-func (e *entry) time(p property) (string, error) {
-	s, err := e.stamp(p)
+func (e *entryWriter) time(p vProperty) (string, error) {
+	s, err := e.readTime(p)
 	switch {
 	case err != nil:
 		return "", err
@@ -283,16 +319,16 @@ func (e *entry) time(p property) (string, error) {
 // lastDay returns the end of the day before an end, for in iCalendar that is
 // the first day that the event does not have. Programs that do not know this
 // say that it ends on the day on which it starts.
-func (e *entry) lastDay(end stamp) (stamp, error) {
+func (e *entryWriter) lastDay(end calendarTime) (calendarTime, error) {
 	if start, err := e.start(); err == nil && !end.wall.After(start.wall) {
 		return start.endOfDay(), nil
 	}
-	end, err := end.add(span{days: -1})
+	end, err := end.add(calendarSpan{days: -1})
 	return end.endOfDay(), err
 }
 
 // duration returns the end that a DURATION gives.
-func (e *entry) duration(p property) (string, error) {
+func (e *entryWriter) duration(p vProperty) (string, error) {
 	end, err := e.after(p)
 	if err == nil && end.date {
 		end, err = e.lastDay(end)
@@ -301,40 +337,40 @@ func (e *entry) duration(p property) (string, error) {
 }
 
 // after returns the time a duration after the start of the entry.
-func (e *entry) after(duration property) (stamp, error) {
-	d, err := parseSpan(duration.value)
+func (e *entryWriter) after(duration vProperty) (calendarTime, error) {
+	d, err := parseCalendarSpan(duration.value)
 	if err != nil {
-		return stamp{}, err
+		return calendarTime{}, err
 	}
 	start, err := e.start()
 	if err != nil {
-		return stamp{}, err
+		return calendarTime{}, err
 	}
 	return start.add(d)
 }
 
 // start returns DTSTART.
-func (e *entry) start() (stamp, error) {
+func (e *entryWriter) start() (calendarTime, error) {
 	p, ok := e.source.first("DTSTART")
 	if !ok {
-		return stamp{}, errors.New("the entry has no DTSTART to count from")
+		return calendarTime{}, errors.New("the entry has no DTSTART to count from")
 	}
-	return e.stamp(p)
+	return e.readTime(p)
 }
 
 // wholeDay writes the end of an event that is a day and says no end.
-func (e *entry) wholeDay() {
+func (e *entryWriter) wholeDay() {
 	start, err := e.start()
 	if err == nil && start.date && !e.versit && e.end() == "DTEND" && !e.seen["DTEND"] {
 		e.line("DTEND:" + start.endOfDay().text())
 	}
 }
 
-func (e *entry) rule(value string) (string, error) {
+func (e *entryWriter) rule(value string) (string, error) {
 	if !strings.Contains(strings.ToUpper(value), "FREQ=") {
 		return parseVersitRule(value)
 	}
-	r, err := parseRule(value)
+	r, err := parseRecurrence(value, e.work)
 	if err != nil {
 		return "", err
 	}
@@ -348,13 +384,13 @@ func (e *entry) rule(value string) (string, error) {
 // alarmTime checks an alarm of vCalendar 1.0, which starts with its time.
 func alarmTime(value string) (string, error) {
 	at, _, _ := strings.Cut(value, ";")
-	_, err := parseStamp(at, nil)
+	_, err := parseCalendarTime(at, nil)
 	return value, err
 }
 
 // alarm writes a VALARM: DALARM shows something, AALARM sounds. Handsets send
 // the time alone, and so do we.
-func (e *entry) alarm(source component) {
+func (e *entryWriter) alarm(source vComponent) {
 	action, _ := source.first("ACTION")
 	name, ok := map[string]string{"DISPLAY": "DALARM", "AUDIO": "AALARM"}[strings.ToUpper(action.value)]
 	if source.begin.name != "VALARM" || !ok {
@@ -365,46 +401,46 @@ func (e *entry) alarm(source component) {
 		e.leftOut(source.begin, "the entry has an alarm before it")
 		return
 	}
-	e.seen[name] = true
 	at, err := e.trigger(source)
 	if err != nil {
 		e.leftOut(source.begin, "%v", err)
 		return
 	}
 	e.line(name + ":" + at.text())
+	e.seen[name] = true
 	if repeat, ok := source.first("REPEAT"); ok {
 		e.leftOut(repeat, "the alarm comes once")
 	}
 }
 
 // trigger returns when an alarm goes off. RFC 5545, 3.8.6.3.
-func (e *entry) trigger(source component) (stamp, error) {
+func (e *entryWriter) trigger(source vComponent) (calendarTime, error) {
 	p, ok := source.first("TRIGGER")
 	if !ok {
-		return stamp{}, errors.New("it has no TRIGGER")
+		return calendarTime{}, errors.New("it has no TRIGGER")
 	}
 	if strings.EqualFold(p.param("VALUE"), "DATE-TIME") {
-		return e.stamp(p)
+		return e.readTime(p)
 	}
-	d, err := parseSpan(p.value)
+	d, err := parseCalendarSpan(p.value)
 	if err != nil {
-		return stamp{}, err
+		return calendarTime{}, err
 	}
 	base, err := e.start()
 	if strings.EqualFold(p.param("RELATED"), "END") || err != nil && e.source.begin.name == "VTODO" {
 		base, err = e.finish()
 	}
 	if err != nil {
-		return stamp{}, err
+		return calendarTime{}, err
 	}
 	return base.add(d)
 }
 
 // finish returns when the entry ends or is due.
-func (e *entry) finish() (stamp, error) {
+func (e *entryWriter) finish() (calendarTime, error) {
 	for _, name := range []string{"DTEND", "DUE"} {
 		if p, ok := e.source.first(name); ok {
-			return e.stamp(p)
+			return e.readTime(p)
 		}
 	}
 	if p, ok := e.source.first("DURATION"); ok {

@@ -32,24 +32,31 @@ END:STANDARD
 END:VTIMEZONE
 `
 
-// vevent returns a calendar with an event of some lines, which "|" separates.
-func vevent(version, before, lines string) []byte {
-	return []byte("BEGIN:VCALENDAR\nVERSION:" + version + "\n" + before + "BEGIN:VEVENT\n" +
-		strings.ReplaceAll(lines, "|", "\n") + "\nEND:VEVENT\nEND:VCALENDAR\n")
+// oneEntry returns a calendar with an entry of some lines, which "|" separates:
+// an event, or a task if it has no start, which an event has to have.
+func oneEntry(version, before, lines string) []byte {
+	kind := "VEVENT"
+	if !strings.Contains(lines, "DTSTART") {
+		kind = "VTODO"
+	}
+	return []byte("BEGIN:VCALENDAR\nVERSION:" + version + "\n" + before + "BEGIN:" + kind + "\n" +
+		strings.ReplaceAll(lines, "|", "\n") + "\nEND:" + kind + "\nEND:VCALENDAR\n")
 }
 
-// eventLines returns the lines of the one event in a calendar.
-func eventLines(t testing.TB, data []byte) string {
+// entryLines returns the lines of the one entry in a calendar.
+func entryLines(t testing.TB, data []byte) string {
 	t.Helper()
-	lines, ok := strings.CutPrefix(string(data), "BEGIN:VCALENDAR\r\nVERSION:1.0\r\nBEGIN:VEVENT\r\n")
-	lines, end := strings.CutSuffix(lines, "END:VEVENT\r\nEND:VCALENDAR\r\n")
-	if !ok || !end {
-		t.Fatalf("not one event: %q", data)
+	lines, ok := strings.CutPrefix(string(data), "BEGIN:VCALENDAR\r\nVERSION:1.0\r\nBEGIN:")
+	lines, end := strings.CutSuffix(lines, "\r\nEND:VCALENDAR\r\n")
+	kind, lines, _ := strings.Cut(lines, "\r\n")
+	lines, whole := strings.CutSuffix(lines, "END:"+kind)
+	if !ok || !end || !whole || strings.Contains(lines, "BEGIN:") {
+		t.Fatalf("not one entry: %q", data)
 	}
 	return strings.ReplaceAll(strings.TrimSuffix(lines, "\r\n"), "\r\n", "|")
 }
 
-// TestVCalendarProperties turns lines of an event into what the handset gets.
+// TestVCalendarProperties turns lines of an entry into what the handset gets.
 func TestVCalendarProperties(t *testing.T) {
 	for _, c := range []struct{ name, version, in, want, remark string }{
 		{"escapes", "2.0", `SUMMARY:a\, b\; c`, "SUMMARY:a, b; c", ""},
@@ -72,6 +79,9 @@ func TestVCalendarProperties(t *testing.T) {
 		{"duration", "2.0", "DTSTART:20260314T233000Z|DURATION:PT1H30M", "DTSTART:20260314T233000Z|DTEND:20260315T010000Z", ""},
 		{"duration over the change of time", "2.0", "DTSTART;TZID=Berlin:20260328T120000|DURATION:P1DT1H", "DTSTART:20260328T110000Z|DTEND:20260329T110000Z", ""},
 		{"no duration", "2.0", "DTSTART:20260314T233000Z|DURATION:1h", "DTSTART:20260314T233000Z", `line 32: DURATION left out: "1h" is no duration, like PT15M`},
+		{"duration of weeks and seconds", "2.0", "DTSTART:20260314T233000Z|DURATION:+P1W2DT5S", "DTSTART:20260314T233000Z|DTEND:20260323T233005Z", ""},
+		{"no duration, in this order", "2.0", "DTSTART:20260314T233000Z|DURATION:PT5M1H", "DTSTART:20260314T233000Z", `line 32: DURATION left out: "PT5M1H" is no duration, like PT15M`},
+		{"no duration, in six digits", "2.0", "DTSTART:20260314T233000Z|DURATION:P123456D", "DTSTART:20260314T233000Z", `line 32: DURATION left out: "P123456D" is no duration, like PT15M`},
 		{"duration without a start", "2.0", "DURATION:PT1H", "", "line 31: DURATION left out: the entry has no DTSTART to count from"},
 		{"duration beside an end", "2.0", "DTSTART:20260314T233000Z|DTEND:20260315T000000Z|DURATION:PT1H", "DTSTART:20260314T233000Z|DTEND:20260315T000000Z", "line 33: DURATION left out: the entry has one before it"},
 		{"priority", "2.0", "PRIORITY:1", "PRIORITY:1", ""},
@@ -95,17 +105,24 @@ func TestVCalendarProperties(t *testing.T) {
 		{"alarm of nothing", "2.0", "BEGIN:VALARM|ACTION:AUDIO|TRIGGER:PT0S|END:VALARM", "", "line 31: VALARM left out: the entry has no DTSTART to count from"},
 		{"alarm without a trigger", "2.0", "BEGIN:VALARM|ACTION:AUDIO|END:VALARM", "", "line 31: VALARM left out: it has no TRIGGER"},
 		{"second alarm", "2.0", "DTSTART:20260314T150000|BEGIN:VALARM|ACTION:AUDIO|TRIGGER:PT0S|END:VALARM|BEGIN:VALARM|ACTION:AUDIO|TRIGGER:PT1S|END:VALARM", "DTSTART:20260314T150000|AALARM:20260314T150000", "line 36: VALARM left out: the entry has an alarm before it"},
+		{"end after one that is none", "2.0", "DTSTART:20260314T150000Z|DTEND:tomorrow|DTEND:20260314T160000Z", "DTSTART:20260314T150000Z|DTEND:20260314T160000Z", `line 32: DTEND left out: "tomorrow" is no date and time, like 20260314T150000Z`},
+		{"duration after an end that is none", "2.0", "DTSTART:20260314T150000Z|DTEND:tomorrow|DURATION:PT1H", "DTSTART:20260314T150000Z|DTEND:20260314T160000Z", `line 32: DTEND left out: "tomorrow" is no date and time, like 20260314T150000Z`},
+		{"a day with an end that is none", "2.0", "DTSTART;VALUE=DATE:20260314|DTEND:tomorrow", "DTSTART:20260314T000000|DTEND:20260314T235900", `line 32: DTEND left out: "tomorrow" is no date and time, like 20260314T150000Z`},
+		{"priority after none", "2.0", "PRIORITY:0|PRIORITY:1", "PRIORITY:1", ""},
+		{"rule after one that handsets lack", "2.0", "DTSTART:20260314T150000Z|RRULE:FREQ=YEARLY;BYWEEKNO=11|RRULE:FREQ=YEARLY", "DTSTART:20260314T150000Z|RRULE:YM1 #0", "line 32: RRULE left out: BYWEEKNO: such rules are not followed"},
+		{"alarm after one that is none", "2.0", "DTSTART:20260314T150000|BEGIN:VALARM|ACTION:AUDIO|END:VALARM|BEGIN:VALARM|ACTION:AUDIO|TRIGGER:PT1S|END:VALARM", "DTSTART:20260314T150000|AALARM:20260314T150001", "line 32: VALARM left out: it has no TRIGGER"},
+		{"a time of much text", "2.0", "DUE:2026-03-14" + strings.Repeat("-", 60), "", `line 31: DUE left out: "2026-03-14------------------------------..." is no date and time, like 20260314T150000Z`},
 		{"alarm, versit", "1.0", "DALARM:20260314T150000Z;PT5M;2;Your Taxes Are Due !!!", "DALARM:20260314T150000Z;PT5M;2;Your Taxes Are Due !!!", ""},
 		{"alarm, versit, of nothing", "1.0", "DALARM:;PT5M", "", `line 31: DALARM left out: "" is no date and time, like 20260314T150000Z`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			filler := strings.Repeat("\n", 27-strings.Count(berlin, "\n")) + berlin // the event starts at line 31
-			text := vevent(c.version, filler, c.in)
+			filler := strings.Repeat("\n", 27-strings.Count(berlin, "\n")) + berlin // the entry starts at line 30
+			text := oneEntry(c.version, filler, c.in)
 			object, remarks, err := smart.VCalendar(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := eventLines(t, object.Data); got != c.want || strings.TrimSpace(listed(remarks)) != c.remark {
+			if got := entryLines(t, object.Data); got != c.want || strings.TrimSpace(listed(remarks)) != c.remark {
 				t.Errorf("got %s, %v", got, remarks)
 			}
 			if object.Port != 0x23F5 {
@@ -117,24 +134,58 @@ func TestVCalendarProperties(t *testing.T) {
 }
 
 func TestVCalendarRefusals(t *testing.T) {
-	zone := func(lines string) string { return "BEGIN:VTIMEZONE\nTZID:x\n" + lines + "END:VTIMEZONE\n" }
+	const nothing = "the calendar holds no appointment (VEVENT) and no task (VTODO) that could be sent"
 	for _, c := range []struct{ name, before, event, want string }{
 		{"cancelled", "METHOD:CANCEL\n", "SUMMARY:x", "the calendar cancels what it holds, which handsets do not know; send a text instead"},
-		{"one that is cancelled", "", "STATUS:CANCELLED", "the calendar holds no appointment (VEVENT) and no task (VTODO) that could be sent"},
-		{"entries without end", strings.Repeat("BEGIN:VEVENT\nEND:VEVENT\n", 50), "SUMMARY:x", "line 103: more than 50 entries; send them in several messages"},
-		{"no start", "", "DTSTART:soon", "the calendar holds no appointment (VEVENT) and no task (VTODO) that could be sent"},
-		{"date", zone("BEGIN:STANDARD\nRDATE:19700101T000000,soon\nEND:STANDARD\n"), "SUMMARY:x", `line 3: VTIMEZONE: line 6: RDATE "19700101T000000,soon"`},
-		{"rule without a frequency", zone("BEGIN:STANDARD\nRRULE:COUNT=3\nEND:STANDARD\n"), "SUMMARY:x", "line 3: VTIMEZONE: line 6: FREQ is missing"},
-		{"empty zone", zone(""), "SUMMARY:x", "line 3: VTIMEZONE: a time zone with 0 rules; it has to have 1 to 64"},
-		{"rules without end", zone(strings.Repeat("BEGIN:STANDARD\nEND:STANDARD\n", 65)), "SUMMARY:x", "line 3: VTIMEZONE: a time zone with 65 rules; it has to have 1 to 64"},
-		{"rule without a start", zone("BEGIN:STANDARD\nTZOFFSETTO:+0100\nEND:STANDARD\n"), "SUMMARY:x", "line 3: VTIMEZONE: line 5: a rule without DTSTART or TZOFFSETTO"},
-		{"offset", zone("BEGIN:STANDARD\nTZOFFSETTO:CET\nEND:STANDARD\n"), "SUMMARY:x", `line 3: VTIMEZONE: line 6: "CET" is no offset from UTC, like +0100`},
-		{"rule", zone("BEGIN:STANDARD\nRRULE:FREQ=NEVER\nEND:STANDARD\n"), "SUMMARY:x", `line 3: VTIMEZONE: line 6: FREQ: handsets have no "NEVER"`},
+		{"one that is cancelled", "", "STATUS:CANCELLED", nothing + "; line 3: VTODO left out: it is cancelled, and handsets would enter it"},
+		{"entries without end", strings.Repeat("BEGIN:VTODO\nEND:VTODO\n", 50), "SUMMARY:x", "line 103: more than 50 entries; send them in several messages"},
+		{"a start that is none", "", "DTSTART:soon", nothing + `; line 3: VEVENT left out: its DTSTART in line 4: "soon" is no date and time, like 20260314T150000Z`},
+		{"a start in no character set", "", "DTSTART;CHARSET=x-y:20260314T150000Z", nothing + `; line 3: VEVENT left out: its DTSTART in line 4: character set "x-y" is not known`},
+		{"no start", "BEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\nBEGIN:VJOURNAL\nEND:VJOURNAL\n", "STATUS:CANCELLED", nothing + "; line 3: VEVENT left out: it has no DTSTART; give it the time at which it starts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, _, err := smart.VCalendar(vevent("2.0", c.before, c.event)); err == nil || err.Error() != c.want {
+			if _, _, err := smart.VCalendar(oneEntry("2.0", c.before, c.event)); err == nil || err.Error() != c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
+		})
+	}
+}
+
+// TestVCalendarZoneLeftOut is about time zones that cannot be read. The rest of
+// the calendar goes out, with their times as those of the handset.
+func TestVCalendarZoneLeftOut(t *testing.T) {
+	zone := func(lines string) string { return "BEGIN:VTIMEZONE\nTZID:x\n" + lines + "END:VTIMEZONE\n" }
+	standard := func(rule string) string {
+		return zone("BEGIN:STANDARD\nDTSTART:20000101T000000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n" + rule + "\nEND:STANDARD\n")
+	}
+	const yearly = "a rule that is not once a year; a time zone changes by FREQ=YEARLY, in one BYMONTH"
+	for _, c := range []struct{ name, zone, want string }{
+		{"date", zone("BEGIN:STANDARD\nRDATE:19700101T000000,soon\nEND:STANDARD\n"), `line 6: RDATE "19700101T000000,soon"`},
+		{"rule without a frequency", zone("BEGIN:STANDARD\nRRULE:COUNT=3\nEND:STANDARD\n"), "line 6: FREQ is missing"},
+		{"empty zone", zone(""), "a time zone with 0 rules; it has to have 1 to 64"},
+		{"rules without end", zone(strings.Repeat("BEGIN:STANDARD\nEND:STANDARD\n", 65)), "a time zone with 65 rules; it has to have 1 to 64"},
+		{"rule without a start", zone("BEGIN:STANDARD\nTZOFFSETTO:+0100\nEND:STANDARD\n"), "line 5: a rule without DTSTART or TZOFFSETTO"},
+		{"offset", zone("BEGIN:STANDARD\nTZOFFSETTO:CET\nEND:STANDARD\n"), `line 6: "CET" is no offset from UTC, like +0100`},
+		{"rule", zone("BEGIN:STANDARD\nRRULE:FREQ=NEVER\nEND:STANDARD\n"), `line 6: FREQ: "NEVER" is none of DAILY, WEEKLY, MONTHLY, YEARLY`},
+		{"minutes of an offset", zone("BEGIN:STANDARD\nTZOFFSETTO:+0160\nEND:STANDARD\n"), `line 6: "+0160" is no offset from UTC, like +0100`},
+		{"a rule by the day", standard("RRULE:FREQ=DAILY"), "line 9: " + yearly},
+		{"a rule that ends by a number", standard("RRULE:FREQ=YEARLY;COUNT=3"), "line 9: " + yearly},
+		{"a rule for every other year", standard("RRULE:FREQ=YEARLY;INTERVAL=2"), "line 9: " + yearly},
+		{"a rule for two months", standard("RRULE:FREQ=YEARLY;BYMONTH=3,10;BYDAY=1SU"), "line 9: " + yearly},
+		{"a rule for each month", standard("RRULE:FREQ=YEARLY;BYMONTHDAY=1"), "line 9: " + yearly},
+		{"a rule by weeks", standard("RRULE:FREQ=YEARLY;BYWEEKNO=11"), "line 9: BYWEEKNO: such rules are not followed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := oneEntry("2.0", c.zone, "DTSTART;TZID=x:20260314T150000")
+			object, remarks, err := smart.VCalendar(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := entryLines(t, object.Data); got != "DTSTART:20260314T150000" || len(remarks) != 2 ||
+				remarks[0].String() != "line 3: VTIMEZONE left out: "+c.want || !strings.Contains(remarks[1].Text, "the local time of the handset") {
+				t.Errorf("got %s, %v", got, remarks)
+			}
+			checkConversion(t, text, smart.VCalendar)
 		})
 	}
 }
@@ -157,13 +208,112 @@ func TestVCalendarZone(t *testing.T) {
 		{"19700715T120000", "19700715T110000Z"}, // before the rules
 		{"20260101T003000", "20251231T233000Z"},
 	} {
-		object, _, err := smart.VCalendar(vevent("2.0", berlin, "DTSTART;TZID=Berlin:"+c.local))
+		object, _, err := smart.VCalendar(oneEntry("2.0", berlin, "DTSTART;TZID=Berlin:"+c.local))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := eventLines(t, object.Data); got != "DTSTART:"+c.want {
+		if got := entryLines(t, object.Data); got != "DTSTART:"+c.want {
 			t.Errorf("%s is %s, want %s", c.local, got, c.want)
 		}
+	}
+}
+
+// TestVCalendarZoneEnded is about a zone whose rules have ended, America/Sao_Paulo
+// as libical exports it: without a change since February 2019.
+func TestVCalendarZoneEnded(t *testing.T) {
+	const saoPaulo = `BEGIN:VTIMEZONE
+TZID:Sao Paulo
+BEGIN:DAYLIGHT
+TZOFFSETFROM:-0300
+TZOFFSETTO:-0200
+DTSTART:20081019T000000
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=3SU;UNTIL=20171015T030000Z
+END:DAYLIGHT
+BEGIN:STANDARD
+TZOFFSETFROM:-0200
+TZOFFSETTO:-0300
+DTSTART:20160221T000000
+RRULE:FREQ=YEARLY;BYMONTH=2;BYDAY=3SU;UNTIL=20190217T020000Z
+END:STANDARD
+BEGIN:DAYLIGHT
+TZOFFSETFROM:-0300
+TZOFFSETTO:-0200
+DTSTART:20181104T000000
+END:DAYLIGHT
+END:VTIMEZONE
+`
+	for _, c := range []struct{ local, want string }{
+		{"20171122T120000", "20171122T140000Z"},
+		{"20180722T120000", "20180722T150000Z"},
+		{"20181122T120000", "20181122T140000Z"},
+		{"20190216T120000", "20190216T140000Z"},
+		{"20190217T120000", "20190217T150000Z"},
+		{"20261122T120000", "20261122T150000Z"},
+	} {
+		object, _, err := smart.VCalendar(oneEntry("2.0", saoPaulo, "DTSTART;TZID=Sao Paulo:"+c.local))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := entryLines(t, object.Data); got != "DTSTART:"+c.want {
+			t.Errorf("%s is %s, want %s", c.local, got, c.want)
+		}
+	}
+}
+
+// longRules is a small calendar with rules that have to be followed for all the
+// years there are.
+func longRules() []byte {
+	event := "BEGIN:VEVENT\nDTSTART:20260302T090000\nRRULE:FREQ=MONTHLY;COUNT=9999;BYDAY=5MO" + strings.Repeat(",5MO", 365) + "\nEND:VEVENT\n"
+	return []byte("BEGIN:VCALENDAR\nVERSION:2.0\n" + strings.Repeat(event, 50) + "END:VCALENDAR\n")
+}
+
+// zoneRules is a calendar with as many rules in its time zone as can be, each
+// with a long list, and entries that ask for the time there.
+func zoneRules() []byte {
+	rule := "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nRRULE:FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=31" +
+		strings.Repeat(",31", 365) + ";BYDAY=-5SU\nEND:STANDARD\n"
+	event := "BEGIN:VEVENT\nDTSTART;TZID=x:20260302T090000\nDTEND;TZID=x:20260302T100000\nEND:VEVENT\n"
+	return []byte("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VTIMEZONE\nTZID:x\n" + strings.Repeat(rule, 64) + "END:VTIMEZONE\n" +
+		strings.Repeat(event, 50) + "END:VCALENDAR\n")
+}
+
+// TestVCalendarWork asks for more work than any calendar of people does: for more
+// days than rules are tried on.
+func TestVCalendarWork(t *testing.T) {
+	const tooMuch = ": the rules of the calendar take too long to follow; send its entries in several messages, or take rules out"
+	rule := "|RRULE:FREQ=MONTHLY;COUNT=9999;BYDAY=5MO"
+	for _, c := range []struct {
+		name string
+		text []byte
+		want string
+	}{
+		{"a rule", oneEntry("2.0", "", "DTSTART:20260302T090000"+rule), "<nil>"},
+		{"rules of fifty entries", longRules(), "line 111" + tooMuch},
+		{"fifty rules of an entry", oneEntry("2.0", "", "DTSTART:20260302T090000"+strings.Repeat(rule, 50)), "line 3" + tooMuch},
+		{"rules of a zone", zoneRules(), "line 398" + tooMuch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, _, err := smart.VCalendar(c.text); fmt.Sprint(err) != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// BenchmarkVCalendar converts the calendars that take the most work.
+func BenchmarkVCalendar(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		text []byte
+	}{
+		{"rules", longRules()},
+		{"zone", zoneRules()},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				smart.VCalendar(c.text)
+			}
+		})
 	}
 }
 
@@ -198,11 +348,11 @@ func TestVCalendarRules(t *testing.T) {
 		{"19970310T090000", "FREQ=YEARLY;INTERVAL=2;COUNT=10;BYMONTH=1,2,3", "YM2 1 2 3 20030310T235900"},
 		{"19970101T090000", "FREQ=YEARLY;INTERVAL=3;COUNT=10;BYYEARDAY=1,100,200", "YD3 1 100 200 20060101T235900"},
 		{"19970519T090000", "FREQ=YEARLY;BYDAY=20MO", `BYDAY: "20" is not in -5 to 5`},
-		{"19970512T090000", "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", "BYWEEKNO: " + none},
+		{"19970512T090000", "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO", "BYWEEKNO: such rules are not followed"},
 		{"19970313T090000", "FREQ=YEARLY;BYMONTH=3;BYDAY=TH", none},
 		{"19970902T090000", "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", none},
-		{"19970904T090000", "FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3", "BYSETPOS: " + none},
-		{"19970902T090000", "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z", `FREQ: handsets have no "HOURLY"`},
+		{"19970904T090000", "FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3", "BYSETPOS: such rules are not followed"},
+		{"19970902T090000", "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000Z", `FREQ: "HOURLY" is none of DAILY, WEEKLY, MONTHLY, YEARLY`},
 		{"20261109T090000", "FREQ=MONTHLY;INTERVAL=1;BYDAY=MO;BYSETPOS=2", "MP1 2+ MO #0"}, // Outlook
 		{"20261126T090000", "FREQ=YEARLY;BYDAY=4TH;BYMONTH=11", "MP12 4+ TH #0"},
 		{"20261126T090000", "FREQ=YEARLY;BYMONTH=11;BYMONTHDAY=26", "YM1 11 #0"},
@@ -221,8 +371,14 @@ func TestVCalendarRules(t *testing.T) {
 		{"20260302T090000", "FREQ=WEEKLY;BYDAY=XX", `BYDAY: "XX" is no weekday`},
 		{"20260302T090000", "FREQ=YEARLY;BYYEARDAY=1" + strings.Repeat(",1", 366), "BYYEARDAY: too long a list"},
 		{"20260302T090000", "FREQ=DAILY;INTERVAL=0", `INTERVAL: "0" is not in 1 to 999`},
-		{"20260302T090000", "INTERVAL=1;COUNT=3;FREQ=", `FREQ: handsets have no ""`},
+		{"20260302T090000", "INTERVAL=1;COUNT=3;FREQ=", `FREQ: "" is none of DAILY, WEEKLY, MONTHLY, YEARLY`},
+		{"20260330T090000", "FREQ=MONTHLY;BYDAY=5MO,-1MO,5MO", "MP1 5+ MO 1- MO #0"},
+		{"20260302T090000", "FREQ=YEARLY;BYMONTH=3,3;BYMONTHDAY=2,2", "YM1 3 #0"},
 		{"20260302T090000", "W1 MO #10", "W1 MO #10"},
+		{"20260302T090000", "YM1  6$ 7- LD 20260302T090000Z MD12 1+$ FR$ #3", "YM1  6$ 7- LD 20260302T090000Z MD12 1+$ FR$ #3"},
+		{"20260302T090000", "W12345", `"W12345" is no rule of vCalendar 1.0, like W1 MO #10`},
+		{"20260302T090000", "W1 MON", `"W1 MON" is no rule of vCalendar 1.0, like W1 MO #10`},
+		{"20260302T090000", "W1 #", `"W1 #" is no rule of vCalendar 1.0, like W1 MO #10`},
 		{"20260302T090000", "MP6 1+ SU MO 1200 2+ TU WE 1300 #4", "MP6 1+ SU MO 1200 2+ TU WE 1300 #4"},
 		{"20260302T090000", "weekly", `"WEEKLY" is no rule of vCalendar 1.0, like W1 MO #10`},
 		// Nights that are another day in UTC.
@@ -236,7 +392,7 @@ func TestVCalendarRules(t *testing.T) {
 		if start[0] != ';' {
 			start = ":" + start
 		}
-		object, remarks, err := smart.VCalendar(vevent("2.0", berlin, "DTSTART"+start+"|RRULE:"+c.rule))
+		object, remarks, err := smart.VCalendar(oneEntry("2.0", berlin, "DTSTART"+start+"|RRULE:"+c.rule))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +432,7 @@ func TestVCalendarOracleRule(t *testing.T) {
 		}
 		all := follow.All()
 		last := all[len(all)-1]
-		object, remarks, err := smart.VCalendar(vevent("2.0", "", "DTSTART:"+start.Format("20060102T150405")+"|RRULE:"+rule))
+		object, remarks, err := smart.VCalendar(oneEntry("2.0", "", "DTSTART:"+start.Format("20060102T150405")+"|RRULE:"+rule))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package smart
 import (
 	"cmp"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -32,9 +31,6 @@ var cardProperties = map[string]cardProperty{
 	"BDAY":  {once: true},
 }
 
-// birthday is a date that vCard 2.1 can say: ISO 8601, whole, basic or extended.
-var birthday = regexp.MustCompile(`^\d{4}(\d{4}|-\d\d-\d\d)(T[0-9:.]+(Z|[+-][0-9:]+)?)?$`)
-
 // VCard turns a business card, one vCard 2.1, 3.0 or 4.0 (RFC 2426, RFC 6350),
 // into the vCard 2.1 that handsets take. Of a 2.1 card every line that is kept
 // stays as it is, octet by octet; line ends become CRLF.
@@ -47,7 +43,7 @@ func VCard(text []byte) (Object, []Remark, error) {
 	if err != nil {
 		return Object{}, nil, err
 	}
-	card := card{versit: versit(version), seen: make(map[string]bool)}
+	card := cardWriter{versit: versit(version), seen: make(map[string]bool)}
 	card.line("BEGIN:" + vcardName)
 	card.line("VERSION:2.1")
 	if err := card.name(c); err != nil {
@@ -63,16 +59,16 @@ func VCard(text []byte) (Object, []Remark, error) {
 	return Object{Port: PortVCard, Data: []byte(card.String())}, card.remarks, nil
 }
 
-// card is a vCard 2.1 in the making.
-type card struct {
-	writer
+// cardWriter is a vCard 2.1 in the making.
+type cardWriter struct {
+	versitWriter
 	remarks
 	versit bool // the source is vCard 2.1
 	seen   map[string]bool
 }
 
 // name writes an N when the card lacks one, which vCard 2.1 asks for.
-func (c *card) name(source component) error {
+func (c *cardWriter) name(source vComponent) error {
 	var names [3]string
 	for _, p := range source.properties {
 		if i := slices.Index([]string{"N", "FN", "ORG"}, p.name); i >= 0 && names[i] == "" {
@@ -91,7 +87,7 @@ func (c *card) name(source component) error {
 	return nil
 }
 
-func (c *card) property(p property) {
+func (c *cardWriter) property(p vProperty) {
 	if p.name == "VERSION" {
 		return
 	}
@@ -110,7 +106,7 @@ func (c *card) property(p property) {
 	case known.once && c.seen[p.name]:
 		c.leftOut(p, "the card has one before it")
 		return
-	case p.name == "BDAY" && !birthday.MatchString(text):
+	case p.name == "BDAY" && !isBirthday(text):
 		c.leftOut(p, "%q is no whole date, like 19800322", clip(text))
 		return
 	case c.versit && p.clean(known.types):
@@ -121,8 +117,28 @@ func (c *card) property(p property) {
 	c.seen[p.name] = true
 }
 
+// isBirthday reports whether a text is a date that vCard 2.1 can say: ISO 8601,
+// whole, basic or extended, with a time or without.
+func isBirthday(text string) bool {
+	date, clock, timed := strings.Cut(text, "T")
+	if !hasForm(date, "00000000") && !hasForm(date, "0000-00-00") {
+		return false
+	}
+	if !timed {
+		return true
+	}
+	clock, utc := strings.CutSuffix(clock, "Z")
+	if at := strings.IndexAny(clock, "+-"); at >= 0 && !utc {
+		if !madeOf(clock[at+1:], digits+":") {
+			return false
+		}
+		clock = clock[:at]
+	}
+	return madeOf(clock, digits+":.")
+}
+
 // value returns the value of a property for vCard 2.1, "" when it is blank.
-func (c *card) value(p property) (string, error) {
+func (c *cardWriter) value(p vProperty) (string, error) {
 	text, err := p.text()
 	if err != nil {
 		return "", err
@@ -137,7 +153,7 @@ func (c *card) value(p property) (string, error) {
 }
 
 // modern turns a value of vCard 3.0 or 4.0 into one of vCard 2.1.
-func (c *card) modern(p property, text string) string {
+func (c *cardWriter) modern(p vProperty, text string) string {
 	if cardProperties[p.name].structured {
 		parts := splitEscaped(text, ';')
 		for i, part := range parts {
@@ -169,7 +185,7 @@ func trimScheme(uri, scheme string) string {
 
 // typesOf returns those types of a property that vCard 2.1 has, each once. The
 // PREF=1 of vCard 4.0 is one of them.
-func typesOf(p property, allowed []string) (types []string) {
+func typesOf(p vProperty, allowed []string) (types []string) {
 	all := p.types()
 	if p.param("PREF") == "1" {
 		all = append(all, "PREF")
@@ -182,7 +198,7 @@ func typesOf(p property, allowed []string) (types []string) {
 	return types
 }
 
-func whyNot(p property) string {
+func whyNot(p vProperty) string {
 	switch p.name {
 	case "PHOTO", "LOGO", "SOUND", "KEY":
 		return "it would take many short messages"

@@ -41,8 +41,12 @@ func TestVCardProperties(t *testing.T) {
 		{"a language", "2.1", "TITLE;LANGUAGE=de:a", "TITLE:a", ""},
 		{"a date", "4.0", "BDAY:19800322", "BDAY:19800322", ""},
 		{"a date and time", "3.0", "BDAY:1996-04-15T10:22:00Z", "BDAY:1996-04-15T10:22:00Z", ""},
+		{"a date and time of a zone", "3.0", "BDAY:19960415T10:22:00.5+01:00", "BDAY:19960415T10:22:00.5+01:00", ""},
+		{"a date and no time", "3.0", "BDAY:1996-04-15T", "", `line 4: BDAY left out: "1996-04-15T" is no whole date, like 19800322`},
+		{"a date and time of no zone", "3.0", "BDAY:1996-04-15T10:22+", "", `line 4: BDAY left out: "1996-04-15T10:22+" is no whole date, like 19800322`},
 		{"a part of a date", "4.0", "BDAY:1985-04", "", `line 4: BDAY left out: "1985-04" is no whole date, like 19800322`},
 		{"no date", "4.0", "BDAY;VALUE=text:circa 1800", "", `line 4: BDAY left out: "circa 1800" is no whole date, like 19800322`},
+		{"a second one after one that is none", "4.0", "BDAY:--0322|BDAY:19800322", "BDAY:19800322", `line 4: BDAY left out: "--0322" is no whole date, like 19800322`},
 		{"a second one", "3.0", "FN:y", "", "line 4: FN left out: the card has one before it"},
 		{"a photo", "2.1", "PHOTO;JPEG;BASE64:\n AAAA\n", "", "line 4: PHOTO left out: it would take many short messages"},
 		{"a photo, not folded", "2.1", "PHOTO;JPEG;BASE64:\nAAAA\nBBBB\n", "", "line 4: PHOTO left out: it would take many short messages"},
@@ -51,7 +55,7 @@ func TestVCardProperties(t *testing.T) {
 		{"nothing in parts", "3.0", "ADR;TYPE=HOME:;;;;;;", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text := "BEGIN:VCARD\nVERSION:" + c.version + "\nFN:x\n" + c.in + "\nEND:VCARD\n"
+			text := "BEGIN:VCARD\nVERSION:" + c.version + "\nFN:x\n" + strings.ReplaceAll(c.in, "|", "\n") + "\nEND:VCARD\n"
 			if strings.Contains(c.want, "END:") { // swallowed by a soft line break
 				text += "END:VCARD\n"
 			}

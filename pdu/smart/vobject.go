@@ -31,15 +31,15 @@ func (r Remark) String() string { return fmt.Sprintf("line %d: %s %s", r.Line, r
 // remarks collects what a conversion has to say.
 type remarks []Remark
 
-func (r *remarks) leftOut(p property, format string, args ...any) {
+func (r *remarks) leftOut(p vProperty, format string, args ...any) {
 	r.say(p, "left out: "+format, args...)
 }
 
-func (r *remarks) say(p property, format string, args ...any) {
+func (r *remarks) say(p vProperty, format string, args ...any) {
 	*r = append(*r, Remark{Line: p.line, Name: clip(p.name), Text: fmt.Sprintf(format, args...)})
 }
 
-// property is a content line: the line of a card or calendar, unfolded.
+// vProperty is a content line: the line of a card or calendar, unfolded.
 //
 // The public decoders for RFC 6350 and RFC 5545 do not serve here. go-vcard
 // takes the number out of `TEL;PREF:+1234` for a parameter, drops lines that it
@@ -48,21 +48,21 @@ func (r *remarks) say(p property, format string, args ...any) {
 // 15 seconds for a parameter of 256 KiB, and asks the system for time zones.
 // Neither knows vCard 2.1 or vCalendar 1.0. Both are good writers, and as such
 // stand against this reader in the tests.
-type property struct {
+type vProperty struct {
 	line   int    // where it starts
 	group  string // "item1" of "item1.TEL"
 	name   string // in capitals
-	params []param
+	params []vParam
 	value  string // as it stands, soft line breaks of quoted-printable taken out
 	source string // the line itself, with such breaks as CRLF; "" when it was folded
 }
 
-// param is a parameter. One without a name, `TEL;HOME`, is from vCard 2.1 or
+// vParam is a parameter. One without a name, `TEL;HOME`, is from vCard 2.1 or
 // vCalendar 1.0.
-type param struct{ name, value string }
+type vParam struct{ name, value string }
 
 // param returns the value of the first parameter of a name.
-func (p property) param(name string) string {
+func (p vProperty) param(name string) string {
 	for _, q := range p.params {
 		if q.name == name {
 			return q.value
@@ -72,7 +72,7 @@ func (p property) param(name string) string {
 }
 
 // types returns the values of TYPE, and parameters without a name, in capitals.
-func (p property) types() (types []string) {
+func (p vProperty) types() (types []string) {
 	for _, q := range p.params {
 		if q.name == "" || q.name == "TYPE" {
 			types = append(types, strings.Split(strings.ToUpper(q.value), ",")...)
@@ -81,21 +81,21 @@ func (p property) types() (types []string) {
 	return types
 }
 
-// component is what stands between a BEGIN and its END.
-type component struct {
-	begin      property // its BEGIN; the name is that of the component
-	properties []property
-	children   []component
+// vComponent is what stands between a BEGIN and its END.
+type vComponent struct {
+	begin      vProperty // its BEGIN; the name is that of the component
+	properties []vProperty
+	children   []vComponent
 }
 
 // first returns the first property of a name.
-func (c component) first(name string) (property, bool) {
+func (c vComponent) first(name string) (vProperty, bool) {
 	for _, p := range c.properties {
 		if p.name == name {
 			return p, true
 		}
 	}
-	return property{}, false
+	return vProperty{}, false
 }
 
 // versit reports whether a text is in the old formats of the versit
@@ -104,44 +104,44 @@ func versit(version string) bool { return version == "2.1" || version == "1.0" }
 
 // readVObject reads a text that has to hold one component of a name in one of
 // some versions.
-func readVObject(text []byte, name string, versions ...string) (c component, version string, err error) {
-	properties, version, err := scan(text)
+func readVObject(text []byte, name string, versions ...string) (c vComponent, version string, err error) {
+	properties, version, err := scanVObject(text)
 	if err != nil {
-		return component{}, "", err
+		return vComponent{}, "", err
 	}
-	t := tree{rest: properties}
+	t := vBuilder{rest: properties}
 	begin, _ := t.next()
 	c, err = t.component(begin, 1)
 	switch {
 	case err != nil:
-		return component{}, "", err
+		return vComponent{}, "", err
 	case c.begin.name != name:
-		return component{}, "", fmt.Errorf("line %d: a %s where a %s was expected", c.begin.line, clip(c.begin.name), name)
+		return vComponent{}, "", fmt.Errorf("line %d: a %s where a %s was expected", c.begin.line, clip(c.begin.name), name)
 	case len(t.rest) > 0:
 		p := t.rest[0]
-		return component{}, "", fmt.Errorf("line %d: %s after the END of the %s; send one %[3]s at a time", p.line, clip(p.name), name)
+		return vComponent{}, "", fmt.Errorf("line %d: %s after the END of the %s; send one %[3]s at a time", p.line, clip(p.name), name)
 	}
 	if !slices.Contains(versions, version) {
-		return component{}, "", fmt.Errorf("VERSION %q of a %s is not known; it has to be one of %s", clip(version), name, strings.Join(versions, ", "))
+		return vComponent{}, "", fmt.Errorf("VERSION %q of a %s is not known; it has to be one of %s", clip(version), name, strings.Join(versions, ", "))
 	}
 	return c, version, nil
 }
 
-// tree builds components of content lines.
-type tree struct{ rest []property }
+// vBuilder builds components of content lines.
+type vBuilder struct{ rest []vProperty }
 
 // next takes a content line; ok is false after the last.
-func (t *tree) next() (p property, ok bool) {
+func (t *vBuilder) next() (p vProperty, ok bool) {
 	if len(t.rest) == 0 {
-		return property{}, false
+		return vProperty{}, false
 	}
 	p, t.rest = t.rest[0], t.rest[1:]
 	return p, true
 }
 
 // component builds the component that begin has started.
-func (t *tree) component(begin property, depth int) (component, error) {
-	c := component{begin: begin}
+func (t *vBuilder) component(begin vProperty, depth int) (vComponent, error) {
+	c := vComponent{begin: begin}
 	c.begin.name = componentName(begin)
 	switch {
 	case begin.name != "BEGIN":
@@ -169,11 +169,11 @@ func (t *tree) component(begin property, depth int) (component, error) {
 	return c, fmt.Errorf("line %d: the %s has no END; was the text cut short?", begin.line, clip(c.begin.name))
 }
 
-func componentName(p property) string { return strings.ToUpper(strings.TrimSpace(p.value)) }
+func componentName(p vProperty) string { return strings.ToUpper(strings.TrimSpace(p.value)) }
 
-// scan cuts a text into content lines. The version that the text names tells
-// how its lines are folded.
-func scan(text []byte) (properties []property, version string, err error) {
+// scanVObject cuts a text into content lines. The version that the text names
+// tells how its lines are folded.
+func scanVObject(text []byte) (properties []vProperty, version string, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	switch {
 	case len(text) > maxVObjectSize:
@@ -181,14 +181,14 @@ func scan(text []byte) (properties []property, version string, err error) {
 	case bytes.Count(text, []byte("\n")) > maxVObjectLines:
 		return nil, "", fmt.Errorf("a text of more than %d lines; take photos and sounds out", maxVObjectLines)
 	}
-	l := lines{rest: strings.Split(string(text), "\n")}
+	l := vLines{rest: strings.Split(string(text), "\n")}
 	version = l.version()
 	for l.more() {
 		line, folded := l.take(versit(version))
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		p, err := parseProperty(line)
+		p, err := parseVProperty(line)
 		if err != nil {
 			return nil, "", fmt.Errorf("line %d: %w", l.start, err)
 		}
@@ -204,17 +204,17 @@ func scan(text []byte) (properties []property, version string, err error) {
 	return properties, version, nil
 }
 
-// lines takes content lines off a text.
-type lines struct {
+// vLines takes content lines off a text.
+type vLines struct {
 	rest  []string
 	taken int // lines
 	start int // number of the line that the last content line started with
 }
 
-func (l *lines) more() bool { return len(l.rest) > 0 }
+func (l *vLines) more() bool { return len(l.rest) > 0 }
 
 // version returns what the first VERSION of the text says, "" without one.
-func (l *lines) version() string {
+func (l *vLines) version() string {
 	for _, line := range l.rest {
 		if name, value, _ := strings.Cut(line, ":"); strings.EqualFold(name, "VERSION") {
 			return strings.TrimSpace(value)
@@ -225,7 +225,7 @@ func (l *lines) version() string {
 
 // physical takes one line, without its end. Exports that went through the
 // wrong hands have CR CR LF.
-func (l *lines) physical() string {
+func (l *vLines) physical() string {
 	line := strings.TrimRight(l.rest[0], "\r")
 	l.rest = l.rest[1:]
 	l.taken++
@@ -235,7 +235,7 @@ func (l *lines) physical() string {
 // take returns a content line. A fold is a line end and one blank, of which
 // RFC 5545 and RFC 6350 take both out and versit only the line end; a soft line
 // break of quoted-printable stays, as CRLF.
-func (l *lines) take(versit bool) (line string, folded bool) {
+func (l *vLines) take(versit bool) (line string, folded bool) {
 	var b strings.Builder
 	first := l.physical()
 	l.start = l.taken
@@ -259,7 +259,7 @@ func (l *lines) take(versit bool) (line string, folded bool) {
 }
 
 // skipBase64 skips lines of base64, which old programs do not indent.
-func (l *lines) skipBase64() {
+func (l *vLines) skipBase64() {
 	for l.more() && !strings.ContainsAny(l.rest[0], ":;") && strings.TrimSpace(l.rest[0]) != "" {
 		l.physical()
 	}
@@ -267,8 +267,8 @@ func (l *lines) skipBase64() {
 
 // parseProperty reads a content line. RFC 6350, 3.3; RFC 5545, 3.1; vCard 2.1,
 // 2.1.1.
-func parseProperty(line string) (property, error) {
-	p := property{source: line}
+func parseVProperty(line string) (vProperty, error) {
+	p := vProperty{source: line}
 	at := strings.IndexAny(line, ":;")
 	if at < 0 {
 		return p, fmt.Errorf("%q has no colon and so is no property; a line that goes on starts with a blank", clip(line))
@@ -286,7 +286,7 @@ func parseProperty(line string) (property, error) {
 			return p, fmt.Errorf("%s: no colon after the parameters, or a quotation mark without its pair", clip(p.name))
 		}
 		if raw := line[from:at]; raw != "" {
-			p.params = append(p.params, parseParam(raw))
+			p.params = append(p.params, parseVParam(raw))
 		}
 		if len(p.params) > maxVObjectParams {
 			return p, fmt.Errorf("%s: more than %d parameters; take some out", clip(p.name), maxVObjectParams)
@@ -311,12 +311,12 @@ func paramEnd(line string, from int) int {
 	return -1
 }
 
-func parseParam(raw string) param {
+func parseVParam(raw string) vParam {
 	name, value, ok := strings.Cut(raw, "=")
 	if !ok {
 		name, value = "", name
 	}
-	return param{strings.ToUpper(strings.TrimSpace(name)), strings.ReplaceAll(value, `"`, "")}
+	return vParam{strings.ToUpper(strings.TrimSpace(name)), strings.ReplaceAll(value, `"`, "")}
 }
 
 // clip returns the start of a foreign text for a message.
@@ -338,7 +338,7 @@ func clip(s string) string {
 // what a handset sent, and what is about to be sent. It reads all versions, and
 // several cards in a row.
 func DescribeVObject(data []byte) ([]string, error) {
-	properties, version, err := scan(data)
+	properties, version, err := scanVObject(data)
 	if err != nil {
 		return nil, err
 	}
@@ -352,7 +352,7 @@ func DescribeVObject(data []byte) ([]string, error) {
 	return described, nil
 }
 
-func (p property) describe(versit bool) string {
+func (p vProperty) describe(versit bool) string {
 	text, err := p.text()
 	if err != nil || p.base64() {
 		text = fmt.Sprintf("(%d characters)", len(p.value))

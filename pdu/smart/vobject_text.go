@@ -22,12 +22,12 @@ const (
 )
 
 // quoted reports whether the value is in quoted-printable.
-func (p property) quoted() bool {
+func (p vProperty) quoted() bool {
 	return strings.EqualFold(p.param("ENCODING"), encodingQuoted) || slices.Contains(p.types(), encodingQuoted)
 }
 
 // base64 reports whether the value is in base64, and so is no text.
-func (p property) base64() bool {
+func (p vProperty) base64() bool {
 	encoding := strings.ToUpper(p.param("ENCODING"))
 	return encoding == encodingBase64 || encoding == "B" || slices.Contains(p.types(), encodingBase64)
 }
@@ -35,7 +35,7 @@ func (p property) base64() bool {
 // text returns the value in UTF-8, its encoding undone and its escapes left.
 // Octets that are no UTF-8, where no other character set is named, are read as
 // Windows-1252, of which ISO 8859-1 is a part.
-func (p property) text() (string, error) {
+func (p vProperty) text() (string, error) {
 	if p.base64() {
 		return "", errors.New("binary data")
 	}
@@ -86,10 +86,30 @@ func printable(s string) bool {
 	return true
 }
 
+const digits = "0123456789"
+
+// madeOf reports whether a text has some characters, and no others.
+func madeOf(s, characters string) bool { return s != "" && strings.Trim(s, characters) == "" }
+
+// hasForm reports whether a text has the characters of a form, in which 0 is any
+// digit: "0000-00-00".
+func hasForm(s, form string) bool {
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(s) {
+		isDigit := '0' <= s[i] && s[i] <= '9'
+		if s[i] != form[i] && !(form[i] == '0' && isDigit) {
+			return false
+		}
+	}
+	return true
+}
+
 // clean reports whether a line of vCard 2.1 or vCalendar 1.0 is one as we would
 // send it, but perhaps for the choice of what is quoted and where it breaks. It
 // then goes out octet by octet as it came.
-func (p property) clean(types []string) bool {
+func (p vProperty) clean(types []string) bool {
 	header := p.name
 	for _, q := range p.params {
 		switch {
@@ -112,12 +132,12 @@ func (p property) clean(types []string) bool {
 	return ok
 }
 
-// writer writes vCard 2.1 and vCalendar 1.0: ASCII in lines that end in CRLF.
-// Lines are not folded, for versit folds only where a blank is, and old
+// versitWriter writes vCard 2.1 and vCalendar 1.0: ASCII in lines that end in
+// CRLF. Lines are not folded, for versit folds only where a blank is, and old
 // handsets not at all.
-type writer struct{ strings.Builder }
+type versitWriter struct{ strings.Builder }
 
-func (w *writer) line(s string) {
+func (w *versitWriter) line(s string) {
 	w.WriteString(s)
 	w.WriteString("\r\n")
 }
@@ -125,7 +145,7 @@ func (w *writer) line(s string) {
 // text writes a property. Text that is not printable ASCII goes as UTF-8 in
 // quoted-printable, whatever ISO 8859-1 holds: one way for all languages, and
 // what handsets themselves send.
-func (w *writer) text(name string, types []string, text string) {
+func (w *versitWriter) text(name string, types []string, text string) {
 	header := strings.Join(append([]string{name}, types...), ";")
 	if printable(text) {
 		w.line(header + ":" + text)

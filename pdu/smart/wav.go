@@ -13,12 +13,12 @@ const (
 	wavRamp    = 0.004 // seconds of attack and of release, so that a note does not click
 )
 
-// heard is the part of a note's duration that is heard. The specification names
-// the styles, but no numbers.
-var heard = [...]float64{Natural: 7.0 / 8, Continuous: 1, Staccato: 1.0 / 2}
+// heardPart is the part of a note's duration that is heard. The specification
+// names the styles, but no numbers.
+var heardPart = [...]float64{Natural: 7.0 / 8, Continuous: 1, Staccato: 1.0 / 2}
 
-// stretch is what a specifier does to a duration.
-var stretch = [...]float64{Plain: 1, Dotted: 3.0 / 2, DoubleDotted: 7.0 / 4, Triplet: 2.0 / 3}
+// specifierFactor is what a specifier does to a duration.
+var specifierFactor = [...]float64{Plain: 1, Dotted: 3.0 / 2, DoubleDotted: 7.0 / 4, Triplet: 2.0 / 3}
 
 // WAV returns a preview for people: PCM of 16 bits, mono, 22,050 samples a
 // second. Each pattern is played once, whatever its loop, and the melody ends
@@ -40,7 +40,7 @@ func (r Ringtone) WAV() []byte {
 // seconds returns the duration of the note with the rest that follows it.
 func (n Note) seconds() float64 {
 	const quarters, minute = 4, 60
-	return minute * quarters / float64(n.Tempo*n.Duration) * stretch[n.Specifier]
+	return minute * quarters / float64(n.Tempo*n.Duration) * specifierFactor[n.Specifier]
 }
 
 // hertz returns the frequency: the A of octave 4 has 440 Hz, each semitone the
@@ -55,7 +55,7 @@ func (n Note) hertz() float64 {
 func (n Note) appendSamples(samples []int16, count int) []int16 {
 	audible := 0
 	if n.Pitch != 0 {
-		audible = int(float64(count) * heard[n.Style])
+		audible = int(float64(count) * heardPart[n.Style])
 	}
 	ramp := min(wavRamp*wavRate, float64(audible)/2)
 	peak := wavPeak * float64(usualVolume+n.Volume) / loudestVolume
