@@ -3,6 +3,7 @@ package modem_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,6 +173,8 @@ func TestLateResultBehindSlowInbox(t *testing.T) {
 	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AckTime: time.Minute}, short)
 	b.awaitState(modem.Ready)
 	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(open) // else a failure would wait for ever
 	b.in.set(0, gate)
 	b.sendUntilSent(1, "reported")
 	b.log.wait(t, "waiting report", 1)
@@ -184,7 +187,7 @@ func TestLateResultBehindSlowInbox(t *testing.T) {
 	if o := b.send(3, "lost"); o.Kind != sms.Ambiguous {
 		t.Fatalf("got %+v", o)
 	}
-	close(gate)
+	open()
 	b.log.wait(t, "late", 1)
 	b.stop()
 	if b.log.count("late 2 accepted 2") != 1 || b.log.count("late") != 1 {
