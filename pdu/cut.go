@@ -145,7 +145,7 @@ func (k cutter) apart(at int) bool {
 		return !k.national && (k.data[at-1] != '\r' || k.data[at] != '\n')
 	}
 	before, after := rune(binary.BigEndian.Uint16(k.data[at-2:])), rune(binary.BigEndian.Uint16(k.data[at:]))
-	return alone(before) && alone(after) && !(before == '\r' && after == '\n')
+	return parted(before, after)
 }
 
 // insides tells of every position, in units, whether it is inside of a cluster
@@ -179,11 +179,17 @@ func cluster(text string) int {
 		return size
 	}
 	next, _ := utf8.DecodeRuneInString(text[size:])
-	if alone(r) && alone(next) && !(r == '\r' && next == '\n') {
+	if parted(r, next) {
 		return size
 	}
 	first, _, _, _ := uniseg.FirstGraphemeClusterInString(text, -1)
 	return len(first)
+}
+
+// parted reports whether two characters, one after the other, are such that
+// they are never of one cluster.
+func parted(before, after rune) bool {
+	return alone(before) && alone(after) && !(before == '\r' && after == '\n')
 }
 
 // alone reports whether a character is of the Latin, Greek or Cyrillic ones that

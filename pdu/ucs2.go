@@ -31,15 +31,8 @@ func EncodeUCS2(text string) ([]byte, error) {
 func DecodeUCS2(b []byte) (text string, bad int) {
 	decoded := make([]byte, 0, len(b))
 	bad = -1
-	for at := 0; at < len(b); at += 2 {
-		r := utf16Unit(b, at)
-		if utf16.IsSurrogate(r) {
-			if r = utf16.DecodeRune(r, utf16Unit(b, at+2)); r == utf8.RuneError {
-				r = -1
-			} else {
-				at += 2
-			}
-		}
+	for at := 0; at < len(b); {
+		r, size := decodeUTF16(b[at:])
 		if r < 0 {
 			r = utf8.RuneError
 			if bad < 0 {
@@ -47,16 +40,39 @@ func DecodeUCS2(b []byte) (text string, bad int) {
 			}
 		}
 		decoded = utf8.AppendRune(decoded, r)
+		at += size
 	}
 	return string(decoded), bad
 }
 
-// utf16Unit returns the UTF-16 unit at an offset, -1 when it is not whole.
-func utf16Unit(b []byte, at int) rune {
-	if at+2 > len(b) {
-		return -1
+// badUTF16 returns the bad of [DecodeUCS2] without making a text.
+func badUTF16(b []byte) int {
+	for at := 0; at < len(b); {
+		r, size := decodeUTF16(b[at:])
+		if r < 0 {
+			return at
+		}
+		at += size
 	}
-	return rune(b[at])<<8 | rune(b[at+1])
+	return -1
+}
+
+// decodeUTF16 returns the first character of b and how many octets it takes;
+// the character is -1 where there is but half of one.
+func decodeUTF16(b []byte) (r rune, size int) {
+	if len(b) < 2 {
+		return -1, len(b)
+	}
+	r = rune(b[0])<<8 | rune(b[1])
+	if !utf16.IsSurrogate(r) {
+		return r, 2
+	}
+	if len(b) >= 4 {
+		if pair := utf16.DecodeRune(r, rune(b[2])<<8|rune(b[3])); pair != utf8.RuneError {
+			return pair, 4
+		}
+	}
+	return -1, 2
 }
 
 // DecodeLatin1 reads ISO 8859-1.

@@ -147,7 +147,7 @@ func (s *scanner) userData(d DCS, header bool) UserData {
 // checkUCS2 warns about what is no character. Between two parts of a message
 // senders cut through surrogate pairs: those become whole again.
 func (s *scanner) checkUCS2(u UserData, at int) {
-	_, bad := DecodeUCS2(u.Data)
+	bad := badUTF16(u.Data)
 	_, part := u.Concat()
 	switch {
 	case len(u.Data)%2 != 0:
@@ -172,7 +172,7 @@ func (s *scanner) header(b []byte, at int) (header []IE, size int) {
 	next := at + 1
 	for _, ie := range header {
 		if s.layout {
-			s.span(ieField(ie.ID), next, 2+len(ie.Data))
+			s.spans = append(s.spans, Span{Field: ieField(ie.ID), Offset: next, Size: 2 + len(ie.Data)})
 		}
 		if fault := ie.fault(); fault != nil {
 			s.warn(ieField(ie.ID), next, "%w; element ignored", fault)

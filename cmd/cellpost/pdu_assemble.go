@@ -67,12 +67,12 @@ func (a *assembly) add(r *reading) (parts []pdu.Fragment, err error) {
 // fragment returns the message as a part, one of a single part as the first of
 // one.
 func (r *reading) fragment() pdu.Fragment {
-	f := pdu.Fragment{Originator: r.address, DCS: r.dcs, UserData: r.userData}
-	if d, ok := r.message.(pdu.Deliver); ok {
-		f.Sent, f.At = d.Time, d.Time
+	d, ok := r.message.(pdu.Deliver)
+	if !ok {
+		d = pdu.Deliver{Originator: r.address, DCS: r.dcs, UserData: r.userData}
 	}
-	var ok bool
-	if f.Concat, ok = r.userData.Concat(); !ok {
+	f, ok := d.Fragment("", d.Time)
+	if !ok {
 		f.Concat = pdu.Concat{Total: 1, Seq: 1}
 	}
 	return f

@@ -152,7 +152,7 @@ func marks(r reading, err error) []mark {
 // rows shows the octets, field by field.
 func (v view) rows(r reading, marks []mark) {
 	end := 0
-	for _, s := range r.split() {
+	for _, s := range r.spans {
 		v.field(r, s, r.words(s), marks)
 		end = s.Offset + s.Size
 	}

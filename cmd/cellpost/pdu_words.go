@@ -8,23 +8,6 @@ import (
 	"cellpost/pdu"
 )
 
-// split returns the spans of the fields, each information element apart.
-func (r *reading) split() []pdu.Span {
-	var all []pdu.Span
-	for _, s := range r.spans {
-		if !isElement(s.Field) {
-			all = append(all, s)
-			continue
-		}
-		for s.Size >= 2 {
-			size := min(s.Size, 2+int(r.octets[s.Offset+1]))
-			all = append(all, pdu.Span{Field: s.Field, Offset: s.Offset, Size: size})
-			s.Offset, s.Size = s.Offset+size, s.Size-size
-		}
-	}
-	return all
-}
-
 func isElement(field string) bool { return strings.HasPrefix(field, "UDH ") }
 
 // words returns what a field says. It reads what was parsed, so that a PDU
