@@ -32,7 +32,7 @@ func TestKill(t *testing.T) {
 	for i := range kills {
 		g := w.start()
 		load := w.load(fmt.Sprintf("round %d", i))
-		if i%2 == 1 { // a slow machine may not get as far by itself
+		for range 2 * (i % 2) { // a slow machine may not get as far by itself
 			if text, ok := <-load; ok {
 				accepted[text] = true
 			}
@@ -115,7 +115,7 @@ func (w *world) afterKills(list []message, accepted map[string]bool) {
 		}
 	}
 	w.t.Logf("%d kills: %d accepted, %d stored, %d in doubt, %d sent twice and flagged", kills, len(accepted), len(list), doubts, doubled)
-	if len(accepted) < kills/2 {
+	if len(accepted) < kills {
 		w.t.Errorf("only %d mails were accepted: that is no load", len(accepted))
 	}
 }
