@@ -2,6 +2,7 @@ package modem_test
 
 import (
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -24,15 +25,16 @@ func TestFacts(t *testing.T) {
 		t.Error("times are missing")
 	}
 	want := modem.Facts{
-		Name: "m0", Device: got.Device, SIM: "m0",
+		Name: "m0", Device: got.Device, SIM: "m0", Slots: 1, Signal: true,
 		Present: true, Answering: true, Card: modem.CardReady, SMSC: "+447785016005", Network: modem.NetworkHome, Ready: true,
 		Problem: "CMS 21: short message transfer rejected",
 		IMEI:    o.IMEI, IMSI: o.IMSI, ICCID: o.ICCID, MSISDN: o.MSISDN,
 		Manufacturer: o.Manufacturer, Model: o.Model, Revision: "Revision: 1",
-		Operator: "Simulated", SignalDBm: -77, Reception: "+CNMI=2,2,0,1,0",
+		Operator: "Simulated", SignalDBm: -77, Reception: "+CNMI=2,2,0,1,0", Setup: got.Setup, CardRefused: 1,
+		Profile: "generic", ProfileTitle: got.ProfileTitle,
 		Sent: 1, Refused: 1, LastSent: got.LastSent, Since: got.Since,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if got.State() != modem.Ready || got.NextStep() != "" {
@@ -73,7 +75,7 @@ func TestOutOfService(t *testing.T) {
 		{name: "busy after the PIN", o: sim.Options{PIN: "1234", SIMBusy: 1200 * time.Millisecond}, pin: "1234", want: modem.Starting},
 		{name: "busy", say: replace("+CPIN: READY\r\n\r\nOK", "+CME ERROR: 14"), want: modem.Starting, after: "AT+CPIN?"},
 		{name: "not ready yet", say: replace("+CPIN: READY", "+CPIN: NOT READY"), want: modem.Starting, after: "AT+CPIN?"},
-		{name: "PUK", say: replace("+CPIN: READY", "+CPIN: SIM PUK"), pin: "1234", want: modem.Locked, hint: "PUK", after: "AT+CPIN?"},
+		{name: "PUK", say: replace("+CPIN: READY", "+CPIN: SIM PUK"), pin: "1234", want: modem.PUK, hint: "PUK", after: "AT+CPIN?"},
 		{name: "no SIM", fault: sim.Fault{Kind: sim.NoSIM, For: 2 * time.Second}, want: modem.NoSIM, hint: "insert"},
 		{name: "another SIM with a PIN", o: sim.Options{PIN: "1234"}, pin: "1234", fault: sim.Fault{Kind: sim.NoSIM, For: 2 * time.Second}, want: modem.NoSIM},
 		{name: "broken SIM", say: replace("+CPIN: READY\r\n\r\nOK", "+CME ERROR: 13"), want: modem.SIMFailed, hint: "clean", after: "AT+CPIN?"},
@@ -83,7 +85,7 @@ func TestOutOfService(t *testing.T) {
 		{name: "roaming", say: roaming, check: func(f modem.Facts) bool { return f.Network == modem.NetworkRoaming }},
 		{name: "registered in LTE only", say: replace("+CREG: 1,1", "+CREG: 1,3", "+CGREG: 1,1", "+CGREG: 1,2")},
 		{name: "registered for messages only", say: stat("6"), check: func(f modem.Facts) bool { return f.Network == modem.NetworkHome }},
-		{name: "no SMSC", say: replace(`+CSCA: "+447785016005",145`, `+CSCA: "",129`), want: modem.NoSMSC, hint: "service centre", after: "AT+CSCA?"},
+		{name: "no SMSC", say: replace(`+CSCA: "+447785016005",145`, `+CSCA: "",129`), want: modem.NoSMSC, hint: "smsc", after: "AT+CSCA?"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +127,7 @@ func TestWrongPIN(t *testing.T) {
 	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234"}, c)
 	for i := range 4 {
 		f := b.await("locked", func(f modem.Facts) bool { return f.Card == modem.CardWrongPIN })
-		if f.State() != modem.Locked || !strings.Contains(f.NextStep(), "pin") {
+		if f.State() != modem.PINWrong || !strings.Contains(f.NextStep(), "pin") {
 			t.Errorf("%s, %q", f.State(), f.NextStep())
 		}
 		b.sim.Strike(sim.Fault{Kind: sim.HangUp})
@@ -204,7 +206,7 @@ func TestPINBusy(t *testing.T) {
 func TestPINMissing(t *testing.T) {
 	t.Parallel()
 	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234"}, short)
-	f := b.awaitState(modem.Locked)
+	f := b.awaitState(modem.PINMissing)
 	if f.Card != modem.CardPIN || b.log.count("AT+CPIN=") != 0 {
 		t.Errorf("facts: %+v", f)
 	}
@@ -219,7 +221,7 @@ func TestRestartOutOfService(t *testing.T) {
 	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: c.PIN, Boot: boot}, c)
 	b.awaitState(modem.Ready)
 	b.sim.Strike(sim.Fault{Kind: sim.NoNetwork})
-	b.awaitState(modem.Searching)
+	b.awaitState(modem.NoCoverage)
 	b.sim.Reboot()
 	b.awaitState(modem.Ready)
 	b.sendUntilSent(1, "one")

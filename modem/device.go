@@ -1,7 +1,6 @@
 package modem
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -14,11 +13,10 @@ import (
 // (its directory is missing too).
 const lookAgain = 5 * time.Second
 
-// awaitDevice returns when there is a device at path; if there was one already,
-// when something has happened to it (it was unplugged, it has new owners). It
-// returns after most, too, and when ctx has ended. The directory is watched, so
-// that a modem is taken at once when it is plugged in.
-func awaitDevice(ctx context.Context, path string, there bool, most time.Duration) {
+// awaitDevice returns when there is a device at path, after most, or when ctx
+// has ended. The directory is watched, so that a modem is taken at once when it
+// is plugged in.
+func awaitDevice(ctx context.Context, path string, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	watch, err := watchDir(filepath.Dir(path))
@@ -31,25 +29,24 @@ func awaitDevice(ctx context.Context, path string, there bool, most time.Duratio
 	defer stop()
 	buf := make([]byte, 16<<10)
 	for {
-		if _, err := os.Stat(path); err == nil && !there {
+		if _, err := os.Stat(path); err == nil {
 			return
 		}
-		n, err := watch.Read(buf)
-		if err != nil || there && bytes.Contains(buf[:n], []byte(filepath.Base(path)+"\x00")) {
+		if _, err := watch.Read(buf); err != nil {
 			return
 		}
 	}
 }
 
 // watchDir returns a file from which a read returns when an entry of dir is
-// made, moved in, removed, or has its owner or mode changed.
+// made or moved in.
 func watchDir(dir string) (*os.File, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "inotify")
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_TO|unix.IN_ATTRIB); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -6,25 +6,41 @@ import "time"
 type Facts struct {
 	Name   string
 	Device string
+	USB    string // path on the bus, "1-1.3"; empty: not on USB
 	SIM    string // name of the SIM in routes
+	Slot   int    // of the SIM, from 0
+	Slots  int    // that the configuration names
 
-	Present    bool // the device could be opened
-	Answering  bool // the module answers
-	Card       Card
-	SMSC       string // service centre; empty: not set
-	Network    Network
-	Ready      bool // brought up, and a line is given out
-	InSend     bool
-	Stalled    bool // a hand-over got no answer; recovery has begun
-	Recovering int  // sessions in a row that came to nothing
-	Parked     bool
-	Problem    string // what went wrong last, in words; empty: nothing
+	Suspended   bool // by a person
+	Present     bool // the device could be opened
+	Answering   bool // the module answers
+	Card        Card
+	SMSC        string // service centre; empty: not set
+	SMSCRefused bool   // messages are refused for it
+	Network     Network
+	Signal      bool // the module hears a cell
+	Ready       bool // brought up, and a line is given out
+	InSend      bool
+	Stalled     bool // a hand-over got no answer; recovery has begun
+	Recovering  int  // sessions in a row that came to nothing
+	Rung        string
+	Parked      bool      // all that could be done was, and did not help
+	NextReset   time.Time // when the ladder is climbed again; zero: not planned
+	Problem     string    // what went wrong last, in words; empty: nothing
 
 	IMEI, IMSI, ICCID, MSISDN     string
 	Manufacturer, Model, Revision string
+	Profile, ProfileTitle         string
+	Known                         []Finding // faults of this version of the module
 	Operator                      string
-	SignalDBm                     int    // -113 to -51; 0: not known
-	Reception                     string // how messages and reports come in: "+CNMI=2,2,0,1,0"
+	SignalDBm                     int      // -113 to -51; 0: not known
+	Reception                     string   // how messages and reports come in: "+CNMI=2,2,0,1,0"
+	Setup                         []string // what was agreed with the module, for people
+	NoReports                     bool     // the module does not pass status reports on
+	Memory                        string   // of messages that is full: "SM 20/20"; empty: none
+	Stuck                         int      // messages that the module does not delete
+	CardWarning                   string   // the SIM has not the name that the configuration gives it
+	CardRefused                   int      // messages in a row that were refused to this SIM, whatever the number
 
 	Sent, Refused, Stalls int // hand-overs since the start
 	LastSent              time.Time
@@ -52,6 +68,7 @@ type Network string
 const (
 	NetworkUnknown   Network = ""
 	NetworkSearching Network = "searching"
+	NetworkLimited   Network = "limited"
 	NetworkDenied    Network = "denied"
 	NetworkHome      Network = "home"
 	NetworkRoaming   Network = "roaming"
@@ -65,16 +82,22 @@ type State string
 
 // States of a modem.
 const (
+	Suspended  State = "suspended"
 	Absent     State = "absent"
 	Silent     State = "silent"
 	NoSIM      State = "no SIM"
-	Locked     State = "locked"
+	PINMissing State = "PIN missing"
+	PINWrong   State = "PIN wrong"
+	PUK        State = "PUK"
 	SIMFailed  State = "SIM failed"
 	NoSMSC     State = "no SMSC"
+	NoCoverage State = "no coverage"
 	Searching  State = "searching"
+	Limited    State = "limited service"
 	Denied     State = "denied"
 	Starting   State = "starting"
 	Ready      State = "ready"
+	SIMFull    State = "SIM full" // sends, but may not receive
 	Sending    State = "sending"
 	Stalled    State = "stalled"
 	Recovering State = "recovering"
@@ -84,6 +107,8 @@ const (
 // State follows from the facts alone.
 func (f Facts) State() State {
 	switch {
+	case f.Suspended:
+		return Suspended
 	case !f.Present:
 		return Absent
 	case f.Stalled:
@@ -100,49 +125,40 @@ func (f Facts) State() State {
 		return Starting
 	case CardAbsent:
 		return NoSIM
-	case CardPIN, CardWrongPIN, CardPUK:
-		return Locked
+	case CardPIN:
+		return PINMissing
+	case CardWrongPIN:
+		return PINWrong
+	case CardPUK:
+		return PUK
 	case CardFailed:
 		return SIMFailed
 	}
+	if !f.Network.Registered() {
+		return f.unregistered()
+	}
 	switch {
-	case f.Network == NetworkDenied:
-		return Denied
-	case !f.Network.Registered():
-		return Searching
-	case f.SMSC == "":
+	case f.SMSC == "" || f.SMSCRefused:
 		return NoSMSC
 	case !f.Ready:
 		return Starting
 	case f.InSend:
 		return Sending
+	case f.Memory != "":
+		return SIMFull
 	}
 	return Ready
 }
 
-// NextStep says what a person can do about a state; empty where nothing is
-// wrong or only time helps.
-func (f Facts) NextStep() string {
-	switch f.State() {
-	case Absent:
-		return "plug the modem in, or correct device for it in the configuration"
-	case Silent, Recovering, Parked, Stalled:
-		return "if it lasts, unplug the modem for ten seconds"
-	case NoSIM:
-		return "insert a SIM, chip towards the contacts"
-	case Locked:
-		if f.Card == CardPUK {
-			return "unblock the SIM in a telephone with its PUK"
-		}
-		return "set the right pin for this modem in the configuration, then restart (after a change of SIM with the same PIN, remove the file pin-NAME in data_dir)"
-	case SIMFailed:
-		return "clean or replace the SIM"
-	case NoSMSC:
-		return "set the service centre in a telephone, or ask the operator for its number"
-	case Searching:
-		return "check the antenna, and whether the operator covers the place"
-	case Denied:
-		return "the network refuses this SIM: ask the operator whether it is active and paid"
+// unregistered is the state without a network that carries messages.
+func (f Facts) unregistered() State {
+	switch {
+	case f.Network == NetworkDenied:
+		return Denied
+	case f.Network == NetworkLimited && f.Signal:
+		return Limited
+	case f.Network != NetworkUnknown && !f.Signal:
+		return NoCoverage
 	}
-	return ""
+	return Searching
 }

@@ -38,7 +38,7 @@ func TestHandOver(t *testing.T) {
 		{name: "silence, not taken", fault: sim.Fault{Kind: sim.Silence}, want: sms.Ambiguous},
 		{name: "silence, taken", fault: sim.Fault{Kind: sim.Silence, Taken: true}, want: sms.Ambiguous, taken: true},
 		{name: "late result", fault: sim.Fault{Kind: sim.LateResult, For: late}, want: sms.Ambiguous, taken: true, late: sms.Accepted, lasts: late},
-		{name: "late OK", fault: sim.Fault{Kind: sim.LateOK, For: late}, want: sms.Ambiguous, taken: true, late: sms.Accepted, lasts: late},
+		{name: "late OK", fault: sim.Fault{Kind: sim.LateOK, For: late}, want: sms.Accepted, taken: true, late: sms.Accepted, lasts: late},
 		{name: "two results", fault: sim.Fault{Kind: sim.DoubleResult}, want: sms.Accepted, taken: true},
 		{name: "noise in the answer", fault: sim.Fault{Kind: sim.Noise}, want: sms.Accepted, taken: true},
 		{name: "200 lines before the answer", fault: sim.Fault{Kind: sim.Storm, Count: 200}, want: sms.Accepted, taken: true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ import (
 // Line is a modem in service with its SIM: what can carry a message now. It
 // lasts from one stall, loss of network or unplugging to the next.
 type Line struct {
-	s *session
+	s   *session
+	sim string
 
 	linked time.Time // until when the network keeps the radio link of the last message
 }
@@ -25,7 +27,7 @@ type Line struct {
 func (l *Line) Name() string { return l.s.m.cfg.Name }
 
 // SIM is the name of its SIM in routes.
-func (l *Line) SIM() string { return l.s.m.cfg.SIM }
+func (l *Line) SIM() string { return l.sim }
 
 // linkKept is how long AT+CMMS=1 holds at least. 3GPP TS 27.005, 3.5.6: the
 // link is closed 1 to 5 s after the last final result.
@@ -37,7 +39,7 @@ const linkKept = time.Second
 // time.
 func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	s := l.s
-	if h.More && time.Now().After(l.linked) {
+	if h.More && !s.profile.NoLink && time.Now().After(l.linked) {
 		// A modem that lacks it sends all the same, slower.
 		_, _ = s.dialogue.Command(ctx, "+CMMS=1", commandTimeout)
 	}
@@ -66,15 +68,17 @@ func stalls(err error) bool {
 
 // outcome reads the end of an AT+CMGS dialogue.
 func outcome(r at.Result) sms.Outcome {
-	if r.Err == nil {
-		mr, ok := reference(r.Info)
-		if !ok {
-			return sms.Outcome{Kind: sms.Accepted, NoMR: true, Detail: "accepted without a reference: a report cannot be matched"}
-		}
+	mr, named := reference(r.Info)
+	refusal, refusedIt := errors.AsType[*at.CommandError](r.Err)
+	switch {
+	case r.Err == nil && !named:
+		return sms.Outcome{Kind: sms.Accepted, NoMR: true, Detail: "accepted without a reference: a report cannot be matched"}
+	case r.Err == nil:
 		return sms.Outcome{Kind: sms.Accepted, MR: mr}
-	}
-	if refusal, ok := errors.AsType[*at.CommandError](r.Err); ok {
+	case refusedIt:
 		return refused(refusal)
+	case named: // the network has it; only the OK is missing
+		return sms.Outcome{Kind: sms.Accepted, MR: mr, Detail: "accepted, then " + r.Err.Error()}
 	}
 	if r.Written {
 		return sms.Outcome{Kind: sms.Ambiguous, Detail: "handed over, then " + r.Err.Error()}
@@ -113,7 +117,8 @@ func reference(info []string) (mr byte, ok bool) {
 	return mr, ok
 }
 
-// ended keeps the count, and sends the session into recovery after a stall.
+// ended keeps the count, sends the session into recovery after a stall, and sees
+// to what a refusal says about the modem.
 func (s *session) ended(o sms.Outcome, stalled bool) {
 	s.mu.Lock()
 	s.lastSend = time.Now()
@@ -124,7 +129,7 @@ func (s *session) ended(o sms.Outcome, stalled bool) {
 		case sms.Accepted:
 			f.Sent++
 			f.LastSent = time.Now()
-			f.Recovering, f.Problem = 0, ""
+			f.Problem = ""
 		case sms.Refused:
 			f.Refused++
 			f.Problem = o.Detail
@@ -135,6 +140,69 @@ func (s *session) ended(o sms.Outcome, stalled bool) {
 			f.Problem = o.Detail
 		}
 	})
+	if s.m.count(o, stalled) {
+		poke(s.m.changed)
+	}
+	if o.Kind == sms.Refused {
+		s.heed(o.Cause)
+	}
+}
+
+// heed does what a refusal asks of the modem. What it asks of the message is for
+// the rules.
+func (s *session) heed(c pdu.Cause) {
+	switch c.Class() {
+	case pdu.CauseFull:
+		s.later(s.sweepNow)
+	case pdu.CauseSMSC:
+		s.later(s.serviceCentreAgain)
+	case pdu.CauseRadio:
+		s.later(func(ctx context.Context) { s.informed(s.readNetwork(ctx)) })
+	case pdu.CauseSIM:
+		s.later(s.cardAgain)
+	case pdu.CauseModem:
+		s.confuse(time.Now())
+	}
+}
+
+// informed logs the error of what only informs; a stall shows in the next command.
+func (s *session) informed(err error) {
+	if err != nil {
+		s.m.log.Debug("look at the modem", "err", err)
+	}
+}
+
+// serviceCentreAgain sets the service centre once more. A modem whose messages
+// are refused for it all the same leaves service until it is another.
+func (s *session) serviceCentreAgain(ctx context.Context) {
+	before := s.m.Facts().SMSC
+	s.serviceCentre(ctx)
+	s.m.learn(func(f *Facts) { f.SMSCRefused = f.SMSC == before && s.smscRefused.Add(1) > 1 })
+}
+
+// cardAgain ends the session when the SIM is not what it was.
+func (s *session) cardAgain(ctx context.Context) {
+	card, err := s.readPIN(ctx)
+	if err == nil && card != CardReady {
+		s.end(errCardLost)
+	}
+}
+
+// The module is brought up anew when it refuses so many messages for reasons of
+// its own within so long.
+const (
+	confusedMost   = 3
+	confusedWithin = 10 * time.Minute
+)
+
+// confuse takes note of a refusal that is the module's own.
+func (s *session) confuse(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confused = slices.DeleteFunc(append(s.confused, now), func(t time.Time) bool { return now.Sub(t) > confusedWithin })
+	if len(s.confused) >= confusedMost {
+		s.end(errConfused)
+	}
 }
 
 // late takes the lines that a hand-over brought after its deadline.

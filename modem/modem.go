@@ -1,33 +1,75 @@
-// Package modem keeps a GSM modem in service: it opens the device, brings the
-// module up, watches the registration, hands over messages, takes in reports
-// and messages from handsets, and gets the module back when it stalls or goes
-// away. It promises that the process never ends for a modem, and that the
-// outcome of a hand-over is never guessed.
+// Package modem keeps a GSM modem in service: it finds the device, brings the
+// module up as its family wants, watches the registration, hands over messages,
+// takes in reports and messages from handsets, chooses the SIM slot, and gets the
+// module back when it stalls or goes away. It promises that the process never
+// ends for a modem, and that the outcome of a hand-over is never guessed.
 package modem
 
 import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"cellpost/modem/profile"
 	"cellpost/sms"
 )
 
 // Config is what the operator says about a modem.
 type Config struct {
 	Name   string
-	Device string // path of its serial device
+	Device string // path of its serial device, where Locate is nil
 	Baud   int    // 0: 115200
+
+	// Locate finds the modem before each session, and blocks until it is there;
+	// nil: it is at Device.
+	Locate func(ctx context.Context) (Place, error)
+
+	Profiles *profile.Table // nil: every module is taken for one that follows the standards
+	Profile  string         // name of its profile; empty or "auto": as the module says
+
+	SIM    string // name of the SIM in routes; empty: Name
 	PIN    string // of the SIM; empty: none is tried
 	PINLog string // file that remembers a PIN given and not proved right; empty: until the process ends
 	MSISDN string // of the SIM, digits; empty: as the SIM says
-	SIM    string // name of the SIM in routes; empty: Name
+	SMSC   string // service centre, "+" and digits; empty: as the SIM says
+
+	Slots     []Slot                                                                 // further SIM slots, the preferred first
+	SelectSIM func(ctx context.Context, slot int) error                              // switches to a slot, from 0, outside the module; nil: by its commands
+	SlotHold  time.Duration                                                          // how long a SIM that was left is left alone; 0: 30 min
+	NameCard  func(ctx context.Context, c Plugged) (name, warning string, err error) // gives a SIM its name in routes; nil: that of its slot
+
+	Steps []Step // ways to get the module back beyond its commands, the mildest first
+
+	RejectCalls bool // hang up on who calls
 
 	PromptTimeout time.Duration // AT+CMGS to the prompt; 0: 10 s
 	ResultTimeout time.Duration // Ctrl-Z to the final result; 0: 60 s
+}
+
+// Slot is a SIM slot beyond the first, as in Config.
+type Slot struct {
+	SIM, PIN, PINLog, MSISDN, SMSC string
+}
+
+// Place is where a modem is to be found.
+type Place struct {
+	Device string     // path of the port that takes commands
+	USB    string     // path on the bus, "1-1.3"; empty: not on USB
+	ID     profile.ID // of the USB device
+}
+
+// Plugged is a SIM that a modem has found in one of its slots.
+type Plugged struct {
+	ICCID, IMSI string // empty: it did not tell
+	Modem       string
+	Slot        int    // from 0
+	Configured  string // name of that slot's SIM in the configuration
 }
 
 // Inbox keeps what comes from the network. The modem acknowledges or deletes it
@@ -47,11 +89,18 @@ type Modem struct {
 	serve func(context.Context, *Line) error
 	log   *slog.Logger
 
-	changed chan struct{} // holds a token when the state changed
+	changed chan struct{} // holds a token when what decides about the session may have changed
+	wake    chan struct{} // holds a token when a person wants something
 
-	mu       sync.Mutex // guards what follows
-	facts    Facts
-	triedPIN bool // the configured PIN was given and the SIM is not ready: two more tries lock it
+	mu        sync.Mutex // guards what follows
+	facts     Facts
+	slots     []slotState
+	slot      int             // index of the slot in use
+	profile   profile.Profile // of the module that was met last
+	current   *session        // nil between sessions
+	wanted    *rung           // that a person has asked for
+	deaf      map[string]int  // how often in a row the module went deaf from a command
+	suspended bool
 }
 
 // New returns a modem out of service. serve is called with a [Line] whenever
@@ -60,16 +109,24 @@ type Modem struct {
 func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *slog.Logger) *Modem {
 	c.Baud = cmp.Or(c.Baud, 115200)
 	c.SIM = cmp.Or(c.SIM, c.Name)
+	c.SlotHold = cmp.Or(c.SlotHold, 30*time.Minute)
 	c.PromptTimeout = cmp.Or(c.PromptTimeout, 10*time.Second)
 	c.ResultTimeout = cmp.Or(c.ResultTimeout, time.Minute)
-	return &Modem{
+	m := &Modem{
 		cfg: c, inbox: inbox, serve: serve, log: log.With("modem", c.Name),
-		changed: make(chan struct{}, 1),
-		facts:   Facts{Name: c.Name, Device: c.Device, SIM: c.SIM, MSISDN: c.MSISDN},
+		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		deaf:  map[string]int{},
+		slots: []slotState{{Slot: Slot{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}},
 	}
+	for _, s := range c.Slots {
+		m.slots = append(m.slots, slotState{Slot: s})
+	}
+	m.facts = m.blank(Facts{Device: c.Device})
+	return m
 }
 
-// Facts returns what is known of the modem now.
+// Facts returns what is known of the modem now. What its slices hold is not to
+// be changed.
 func (m *Modem) Facts() Facts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,8 +147,13 @@ func (m *Modem) learn(change func(*Facts)) {
 		return
 	}
 	m.log.Info("modem state", "from", before, "to", now, "problem", problem)
+	poke(m.changed)
+}
+
+// poke leaves a token in a channel of one, unless one is there.
+func poke(c chan struct{}) {
 	select {
-	case m.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -104,55 +166,203 @@ func steady(s State) State {
 	return s
 }
 
+// blank is what is known when a session has ended. The caller holds mu, or is
+// the only one to know m.
+func (m *Modem) blank(f Facts) Facts {
+	slot := m.slots[m.slot]
+	return Facts{
+		Name: m.cfg.Name, Device: f.Device, USB: f.USB, SIM: slot.SIM, MSISDN: slot.MSISDN, Slot: m.slot, Slots: len(m.slots),
+		IMEI: f.IMEI, Profile: f.Profile, ProfileTitle: f.ProfileTitle,
+		Sent: f.Sent, Refused: f.Refused, Stalls: f.Stalls, LastSent: f.LastSent, Since: f.Since,
+		Present: f.Present, Suspended: m.suspended,
+	}
+}
+
 // Run keeps the modem in service until ctx ends.
 func (m *Modem) Run(ctx context.Context) error {
-	for failures := 0; ctx.Err() == nil; {
-		served, err := m.session(ctx, failures%cfunEvery == cfunEvery-1)
+	var l ladder
+	var take *rung
+	fresh := false // the module has started since it was heard last
+	for ctx.Err() == nil {
+		take = cmp.Or(m.takeWanted(), take)
+		if take != nil && take.step != nil {
+			m.climb(ctx, take)
+			take, fresh = nil, true
+		}
+		m.awaitResumed(ctx)
+		served, err := m.runSession(ctx, take, fresh)
 		if ctx.Err() != nil {
 			break
 		}
-		if failures++; served {
-			failures = 0
-		}
-		m.learn(func(f *Facts) {
-			*f = Facts{
-				Name: f.Name, Device: f.Device, SIM: f.SIM, MSISDN: m.cfg.MSISDN, IMEI: f.IMEI,
-				Sent: f.Sent, Refused: f.Refused, Stalls: f.Stalls, LastSent: f.LastSent, Since: f.Since,
-				Present: !errors.Is(err, errAbsent), Recovering: failures, Parked: failures > parkFrom,
-				Problem: err.Error(),
-			}
-		})
-		m.pause(ctx, failures, errors.Is(err, errAbsent))
+		fresh = startsAnew(err)
+		take = m.afterSession(ctx, &l, served, err)
 	}
 	m.learn(func(f *Facts) { f.Ready, f.Problem = false, "stopped" })
 	return nil
 }
 
-// The ladder, by sessions in a row that came to nothing. Inside a session the
-// resync comes first; a new session opens the device anew.
-const (
-	cfunEvery = 3  // every so many the radio is switched off and on
-	parkFrom  = 30 // from here on the waits grow to minutes
-)
+// startsAnew reports whether a module is at its start when it is met again,
+// after the session that ended with err.
+func startsAnew(err error) bool {
+	return errors.Is(err, errAbsent) || errors.Is(err, errLost) || errors.Is(err, errRebooted) || errors.Is(err, errRestarting)
+}
 
-// Waits before the next session, when the device is there.
-var (
-	soonWaits   = [...]time.Duration{0, 0, time.Second, 2 * time.Second, 5 * time.Second}
-	parkedWaits = [...]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute}
-)
-
-// pause waits until the next session is worth trying: until the device comes or
-// changes, where it is away or nothing has helped.
-func (m *Modem) pause(ctx context.Context, failures int, absent bool) {
+// afterSession notes how a session ended, waits as long as it should, and returns
+// the rung of the ladder that is to be taken next; nil for none.
+func (m *Modem) afterSession(ctx context.Context, l *ladder, served bool, err error) *rung {
+	var take *rung
+	var wait time.Duration
+	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
 	switch {
-	case absent:
-		awaitDevice(ctx, m.cfg.Device, false, lookAgain)
-	case failures > parkFrom:
-		awaitDevice(ctx, m.cfg.Device, true, parkedWaits[min(failures-parkFrom, len(parkedWaits))-1])
+	case planned:
+	case errors.Is(err, errRestarting):
+		wait = m.restartTakes()
+	case served && !errors.Is(err, errConfused):
+		l.served(time.Now())
 	default:
+		if errors.Is(err, errConfused) {
+			l.failures = max(l.failures, reopenings) // it needs more than a new opening
+		}
+		take, wait = l.failed(m.rungs(), m.Facts().Answering, time.Now())
+	}
+	m.learn(func(f *Facts) {
+		*f = m.blank(*f)
+		f.Present = !errors.Is(err, errAbsent)
+		if f.Problem = err.Error(); planned {
+			f.Problem = ""
+		}
+		f.Recovering, f.Parked, f.NextReset = l.failures, l.parked(), time.Time{}
+		if take != nil {
+			f.Rung = take.name
+		} else if l.failures > reopenings {
+			f.NextReset = l.rest
+		}
+	})
+	if take == nil && !planned {
+		m.pause(ctx, wait, errors.Is(err, errAbsent))
+	}
+	return take
+}
+
+// rungs are what may be done for the module, as far as it is known.
+func (m *Modem) rungs() []rung {
+	return rungs(m.knownProfile(), m.cfg.Steps)
+}
+
+// knownProfile is the profile of the module that was met last.
+func (m *Modem) knownProfile() profile.Profile {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.profile
+}
+
+func (m *Modem) restartTakes() time.Duration { return m.knownProfile().Back }
+
+// climb takes a step that does not need the module's help.
+func (m *Modem) climb(ctx context.Context, r *rung) {
+	m.log.Warn("recovery", "rung", r.name)
+	m.learn(func(f *Facts) { f.Rung = r.name })
+	if err := r.step(ctx); err != nil {
+		m.log.Error("recovery", "rung", r.name, "err", err)
+		m.learn(func(f *Facts) { f.Problem = fmt.Sprintf("%s: %v", r.name, err) })
+		return
+	}
+	m.pause(ctx, r.settle, false)
+}
+
+// pause waits until the next session is worth trying. What a person wants ends it.
+func (m *Modem) pause(ctx context.Context, wait time.Duration, absent bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var woken sync.WaitGroup
+	defer woken.Wait()
+	defer cancel()
+	woken.Go(func() {
 		select {
-		case <-time.After(soonWaits[min(failures, len(soonWaits)-1)]):
+		case <-m.wake:
+			cancel()
 		case <-ctx.Done():
 		}
+	})
+	if absent && m.cfg.Locate == nil {
+		awaitDevice(ctx, m.cfg.Device, lookAgain)
+		return
 	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
+}
+
+// Suspend takes the modem out of service until [Modem.Resume]: its port is
+// closed once the hand-over under way has its result.
+func (m *Modem) Suspend() { m.setSuspended(true) }
+
+// Resume ends [Modem.Suspend].
+func (m *Modem) Resume() { m.setSuspended(false) }
+
+func (m *Modem) setSuspended(s bool) {
+	m.mu.Lock()
+	m.suspended = s
+	current := m.current
+	m.mu.Unlock()
+	m.learn(func(f *Facts) { f.Suspended = s })
+	poke(m.wake)
+	if s && current != nil {
+		current.end(errAsked)
+	}
+}
+
+func (m *Modem) isSuspended() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.suspended
+}
+
+// awaitResumed returns when the modem is not suspended, or ctx has ended.
+func (m *Modem) awaitResumed(ctx context.Context) {
+	for m.isSuspended() {
+		select {
+		case <-m.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Reset takes a rung of the recovery ladder now: the one with a name, or the
+// mildest. It returns the name at once; Facts tell what comes of it.
+func (m *Modem) Reset(name string) (string, error) {
+	all := m.rungs()
+	if len(all) == 0 {
+		return "", errors.New("nothing can reset this modem: its family bears no reset by command, and [board] names no slot for it")
+	}
+	i := 0
+	if name != "" {
+		i = slices.IndexFunc(all, func(r rung) bool { return r.name == name })
+	}
+	if i < 0 {
+		var names []string
+		for _, r := range all {
+			names = append(names, r.name)
+		}
+		return "", fmt.Errorf("no reset called %q: choose one of %s", name, strings.Join(names, ", "))
+	}
+	m.mu.Lock()
+	m.wanted = &all[i]
+	current := m.current
+	m.mu.Unlock()
+	poke(m.wake)
+	if current != nil {
+		current.end(errAsked)
+	}
+	return all[i].name, nil
+}
+
+func (m *Modem) takeWanted() *rung {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.wanted
+	m.wanted = nil
+	return r
 }

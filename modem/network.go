@@ -13,14 +13,6 @@ import (
 // packet switched, and EPS. One is enough.
 var domains = [...]string{"+CREG", "+CGREG", "+CEREG"}
 
-// watchNetwork asks the module to announce changes of registration.
-func (s *session) watchNetwork(ctx context.Context) error {
-	for _, d := range domains {
-		s.try(ctx, d+"=1", commandTimeout)
-	}
-	return nil
-}
-
 // readNetwork asks for registration, signal and operator. An error means that
 // the dialogue is out of step.
 func (s *session) readNetwork(ctx context.Context) error {
@@ -47,6 +39,7 @@ func (s *session) readNetwork(ctx context.Context) error {
 		if len(signal) > 0 {
 			f.SignalDBm = dBm(signal[0])
 		}
+		f.Signal = f.SignalDBm != 0 || len(signal) == 0
 		if f.Operator = ""; len(operator) > 2 {
 			f.Operator = operator[2]
 		}
@@ -73,7 +66,9 @@ func registration(stat string) Network {
 		return NetworkRoaming
 	case "3":
 		return NetworkDenied
-	case "0", "2", "4", "8":
+	case "0", "8", "11": // not searching: no network in reach is for this SIM
+		return NetworkLimited
+	case "2", "4":
 		return NetworkSearching
 	}
 	return NetworkUnknown
@@ -82,7 +77,7 @@ func registration(stat string) Network {
 // better is the registration that says more: a module may be denied or
 // searching in one domain and registered in another.
 func better(a, b Network) Network {
-	order := map[Network]int{NetworkUnknown: 0, NetworkSearching: 1, NetworkDenied: 2, NetworkRoaming: 3, NetworkHome: 4}
+	order := map[Network]int{NetworkUnknown: 0, NetworkLimited: 1, NetworkSearching: 2, NetworkDenied: 3, NetworkRoaming: 4, NetworkHome: 5}
 	if order[b] > order[a] {
 		return b
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestState(t *testing.T) {
-	ready := Facts{Present: true, Answering: true, Card: CardReady, SMSC: "+44", Network: NetworkHome, Ready: true}
+	ready := Facts{Present: true, Answering: true, Card: CardReady, SMSC: "+44", Signal: true, Network: NetworkHome, Ready: true}
 	for _, tt := range []struct {
 		want   State
 		change func(*Facts)
@@ -26,13 +26,20 @@ func TestState(t *testing.T) {
 		{Starting, func(f *Facts) { f.Ready = false }},
 		{Starting, func(f *Facts) { f.Card = CardUnknown }},
 		{NoSMSC, func(f *Facts) { f.SMSC = "" }},
+		{NoSMSC, func(f *Facts) { f.SMSCRefused = true }},
+		{SIMFull, func(f *Facts) { f.Memory = "SM 20/20" }},
+		{Sending, func(f *Facts) { f.Memory, f.InSend = "SM 20/20", true }},
 		{Searching, func(f *Facts) { f.Network, f.SMSC = NetworkSearching, "" }},
+		{NoCoverage, func(f *Facts) { f.Network, f.Signal = NetworkSearching, false }},
+		{NoCoverage, func(f *Facts) { f.Network, f.Signal = NetworkLimited, false }},
+		{Limited, func(f *Facts) { f.Network = NetworkLimited }},
+		{Suspended, func(f *Facts) { f.Suspended, f.Present, f.Stalled = true, false, true }},
 		{Searching, func(f *Facts) { f.Network = NetworkUnknown }},
 		{Denied, func(f *Facts) { f.Network = NetworkDenied }},
 		{NoSIM, func(f *Facts) { f.Card, f.Network = CardAbsent, NetworkDenied }},
-		{Locked, func(f *Facts) { f.Card = CardPIN }},
-		{Locked, func(f *Facts) { f.Card = CardWrongPIN }},
-		{Locked, func(f *Facts) { f.Card = CardPUK }},
+		{PINMissing, func(f *Facts) { f.Card = CardPIN }},
+		{PINWrong, func(f *Facts) { f.Card = CardWrongPIN }},
+		{PUK, func(f *Facts) { f.Card = CardPUK }},
 		{SIMFailed, func(f *Facts) { f.Card = CardFailed }},
 		{Silent, func(f *Facts) { f.Answering, f.Card = false, CardAbsent }},
 		{Recovering, func(f *Facts) { f.Answering, f.Recovering = false, 1 }},
@@ -85,14 +92,14 @@ func TestCardState(t *testing.T) {
 
 func TestRegistration(t *testing.T) {
 	for stat, want := range map[string]Network{
-		"0": NetworkSearching, "1": NetworkHome, "2": NetworkSearching, "3": NetworkDenied, "4": NetworkSearching,
-		"5": NetworkRoaming, "6": NetworkHome, "7": NetworkRoaming, "8": NetworkSearching, "": NetworkUnknown, "11": NetworkUnknown,
+		"0": NetworkLimited, "1": NetworkHome, "2": NetworkSearching, "3": NetworkDenied, "4": NetworkSearching,
+		"5": NetworkRoaming, "6": NetworkHome, "7": NetworkRoaming, "8": NetworkLimited, "": NetworkUnknown, "11": NetworkLimited, "12": NetworkUnknown,
 	} {
 		if got := registration(stat); got != want {
 			t.Errorf("%q: %q, want %q", stat, got, want)
 		}
 	}
-	rising := []Network{NetworkUnknown, NetworkSearching, NetworkDenied, NetworkRoaming, NetworkHome}
+	rising := []Network{NetworkUnknown, NetworkLimited, NetworkSearching, NetworkDenied, NetworkRoaming, NetworkHome}
 	for i, a := range rising {
 		for j, b := range rising {
 			if got := better(a, b); got != rising[max(i, j)] {
@@ -125,7 +132,7 @@ func TestOutcome(t *testing.T) {
 		{"ERROR", at.Result{Written: true, Err: &at.CommandError{Code: -1}}, sms.Outcome{Kind: sms.Refused}},
 		{"no prompt", at.Result{Err: at.ErrTimeout}, sms.Outcome{Kind: sms.NotSent}},
 		{"no result", at.Result{Written: true, Err: at.ErrTimeout}, sms.Outcome{Kind: sms.Ambiguous}},
-		{"no result, though a reference", at.Result{Info: []string{"+CMGS: 1"}, Written: true, Err: at.ErrTimeout}, sms.Outcome{Kind: sms.Ambiguous}},
+		{"no OK after the reference", at.Result{Info: []string{"+CMGS: 1"}, Written: true, Err: at.ErrTimeout}, sms.Outcome{Kind: sms.Accepted, MR: 1}},
 		{"gone before", at.Result{Err: at.ErrGone}, sms.Outcome{Kind: sms.NotSent}},
 		{"gone after", at.Result{Written: true, Err: at.ErrGone}, sms.Outcome{Kind: sms.Ambiguous}},
 		{"hung", at.Result{Err: at.ErrHung}, sms.Outcome{Kind: sms.NotSent}},
@@ -230,7 +237,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-func FuzzChoose(f *testing.F) {
+func FuzzOffered(f *testing.F) {
 	most := strconv.Itoa(math.MaxInt)
 	for _, offer := range []string{
 		"", "(0-2)", "(0,1,3)", "3", "(0,1-2)", "(2-0)", "(-1)", "(1-)", "(x,1)", "((0,1))",
@@ -240,24 +247,24 @@ func FuzzChoose(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, offer string) {
 		want := []int{2, 1, 3, 0}
-		got := choose(want, offer)
+		got := offered(want, offer)[0]
 		if got < 0 || got > 255 {
 			t.Fatalf("%q: %d", offer, got)
 		}
-		if again := choose(want, "("+strconv.Itoa(got)+")"); again != got {
+		if again := offered(want, "("+strconv.Itoa(got)+")")[0]; again != got {
 			t.Fatalf("%q: %d, then %d", offer, got, again)
 		}
 	})
 }
 
-func TestChoose(t *testing.T) {
+func TestOffered(t *testing.T) {
 	for _, tt := range []struct {
 		offer string
 		want  int
 	}{
 		{"(0-2)", 2}, {"(0-1)", 1}, {"(0,3)", 3}, {"(0)", 0}, {"0", 0}, {"", 2}, {"()", 2}, {"(x)", 2}, {"(7)", 7}, {"(2-0)", 2}, {"( 0 , 1 )", 1}, {"(0,1-3)", 2},
 	} {
-		if got := choose([]int{2, 1, 3, 0}, tt.offer); got != tt.want {
+		if got := offered([]int{2, 1, 3, 0}, tt.offer)[0]; got != tt.want {
 			t.Errorf("%q: %d, want %d", tt.offer, got, tt.want)
 		}
 	}

@@ -3,35 +3,37 @@ package modem
 import (
 	"context"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"cellpost/modem/at"
+	"cellpost/modem/profile"
 	"cellpost/pdu"
 	"cellpost/sms"
 )
 
-// codes are the unsolicited result codes that may come at any time. Those with
-// a line after them bring a TPDU.
-var codes = func() []at.Code {
+// codes are the unsolicited result codes that may come at any time: those of the
+// standards, and those of every family, for they come before the family is known.
+// Some have a line after them that brings a TPDU.
+func codes(families *profile.Table) []at.Code {
 	c := []at.Code{{Prefix: "+CMT", Lines: 1}, {Prefix: "+CDS", Lines: 1}, {Prefix: "+CBM", Lines: 1}}
-	for _, prefix := range []string{
-		"+CMTI", "+CDSI", "+CREG", "+CGREG", "+CEREG", "+CUSD", "+CLIP", "+CRING", "+CGEV", "+CPIN",
-		"+CTZV", "+CTZE", "+CIEV", "RING", "NO CARRIER", "RDY", "Call Ready", "SMS Ready", "SMS DONE", "PB DONE",
-		"^RSSI", "^HCSQ", "^MODE", "^BOOT", "^SIMST", "^SRVST", "^DSFLOWRPT", "^SYSSTART", "^STIN",
-		"+ZUSIMR", "+ZDONR", "+ZPASR", "+QIND", "+QUSIM", "NORMAL POWER DOWN", "UNDER-VOLTAGE WARNING",
-	} {
-		c = append(c, at.Code{Prefix: prefix})
+	own := []string{"+CMTI", "+CDSI", "+CREG", "+CGREG", "+CEREG", "+CUSD", "+CLIP", "+CRING", "+CGEV", "+CPIN",
+		"+CTZV", "+CTZE", "+CIEV", "RING", "NO CARRIER", "RDY", "Call Ready", "SMS Ready", "NORMAL POWER DOWN", "^RSSI", "^SMMEMFULL"}
+	if families != nil {
+		own = append(own, families.Noise()...)
+	}
+	slices.Sort(own)
+	for _, prefix := range slices.Compact(own) {
+		if prefix != "+CMT" && prefix != "+CDS" && prefix != "+CBM" {
+			c = append(c, at.Code{Prefix: prefix})
+		}
 	}
 	return c
-}()
+}
 
-// banners are said by a module that has just started, or goes off. "SMS Ready"
-// is none: it can come long after the module answers.
-var banners = [...]string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
+// started are the lines that any module says when it has just started, or goes off.
+var started = []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
 
 // unsolicited takes one code. What it asks of the module is left to followUp:
 // the next code must not wait for a hand-over to end.
@@ -39,34 +41,72 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	code, _, _ := strings.Cut(lines[0], ":")
 	switch code {
 	case "+CMT", "+CDS":
-		if len(lines) < 2 {
-			s.m.log.Warn("code without its TPDU", "code", code)
-			return
-		}
-		if s.keep(s.ctx, lines[1]) {
-			s.later(s.acknowledge)
-		}
+		s.received(s.ctx, lines)
 	case "+CMTI", "+CDSI":
-		f := fields(lines)
-		if len(f) == 2 {
-			s.later(func(ctx context.Context) { s.fetch(ctx, f[0], f[1]) })
+		if f := fields(lines); len(f) == 2 {
+			s.later(func(ctx context.Context) { s.fetch(ctx, code, f[0], f[1]) })
 		}
+	case "^SMMEMFULL":
+		s.later(s.sweepNow)
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
+	case "+CPIN":
+		poke(s.m.changed)
 	}
-	for _, b := range banners {
-		if strings.HasPrefix(lines[0], b) && s.up.Load() {
-			rebooted()
-		}
+	if s.startSaid(lines[0]) {
+		rebooted()
 	}
 }
 
-func (s *session) later(f func(context.Context)) {
-	select {
-	case s.follow <- f:
-	case <-s.ctx.Done():
+// startSaid takes note of what a module says when it starts, and reports
+// whether that cannot be the start which this session began with.
+func (s *session) startSaid(line string) bool {
+	is := func(signals []string) string {
+		for _, signal := range signals {
+			if strings.HasPrefix(line, signal) {
+				return signal
+			}
+		}
+		return ""
+	}
+	up := s.up.Load()
+	if signal := is(s.readyLines()); signal != "" {
+		s.mu.Lock()
+		before := s.heard[signal]
+		s.heard[signal] = true
+		s.mu.Unlock()
+		poke(s.said)
+		// The last of them may come when the module has long been answering.
+		return up && (before || time.Since(s.began) > s.m.knownProfile().ReadyIn)
+	}
+	return up && (is(started) != "" || is(s.startedLines()) != "")
+}
+
+// startedLines and readyLines are those of the module's family, once it is known.
+func (s *session) startedLines() []string { return s.m.knownProfile().Started }
+func (s *session) readyLines() []string   { return s.m.knownProfile().Ready }
+
+// received takes a message or report that came directly, and acknowledges it
+// when it is stored. What comes before the SIM's name is known waits for it.
+func (s *session) received(ctx context.Context, lines []string) {
+	if len(lines) < 2 {
+		s.m.log.Warn("code without its TPDU", "code", lines[0])
+		return
+	}
+	s.mu.Lock()
+	waits := s.sim == ""
+	if waits && len(s.early) < earlyMost {
+		s.early = append(s.early, lines)
+	}
+	s.mu.Unlock()
+	if !waits && s.keep(ctx, lines[1]) {
+		s.later(s.acknowledge)
 	}
 }
+
+// earlyMost is how many codes wait for the name of the SIM. The network brings
+// those again that are not acknowledged.
+const earlyMost = 64
 
 // keep stores a TPDU from the network. false: it is not stored, and must
 // neither be acknowledged nor deleted.
@@ -77,13 +117,13 @@ func (s *session) keep(ctx context.Context, line string) bool {
 		return false
 	}
 	ctx = context.WithoutCancel(ctx)
-	now := time.Now()
+	now, sim := time.Now(), s.simName()
 	mti, err := pdu.MessageType(tpdu)
 	switch {
 	case err == nil && mti == pdu.MTIStatusReport:
-		err = s.m.inbox.Report(ctx, sms.Report{SIM: s.m.cfg.SIM, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
+		err = s.m.inbox.Report(ctx, sms.Report{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
 	case err == nil:
-		in := sms.Inbound{SIM: s.m.cfg.SIM, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now}
+		in := sms.Inbound{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now}
 		if d, _, err := pdu.ParseDeliver(tpdu); err == nil {
 			in.From, in.Text = d.Originator.String(), d.UserData.Text(d.DCS)
 		}
@@ -126,75 +166,6 @@ func (s *session) acknowledge(ctx context.Context) {
 func (s *session) acknowledgeOwed(ctx context.Context) error {
 	if s.owes.Swap(false) {
 		s.try(ctx, "+CNMA", commandTimeout)
-	}
-	return nil
-}
-
-// fetch reads one stored message, keeps it, and deletes it.
-func (s *session) fetch(ctx context.Context, memory, index string) {
-	if memory != s.setup.memory {
-		s.try(ctx, "+CPMS="+strconv.Quote(memory), slowTimeout)
-		defer s.try(ctx, "+CPMS="+strconv.Quote(s.setup.memory), slowTimeout)
-	}
-	info, err := s.dialogue.Command(ctx, "+CMGR="+index, slowTimeout)
-	if err != nil || len(info) < 2 {
-		s.m.log.Warn("announced message could not be read", "memory", memory, "err", err)
-		s.leave()
-		return
-	}
-	s.keepAndDelete(ctx, info[1], index)
-}
-
-// keepAndDelete takes in a message of the module's memory.
-func (s *session) keepAndDelete(ctx context.Context, line, index string) {
-	if s.keep(ctx, line) {
-		s.try(ctx, "+CMGD="+index, slowTimeout)
-		return
-	}
-	s.leave()
-}
-
-// leave notes that something stayed in the module's memory.
-func (s *session) leave() {
-	s.mu.Lock()
-	s.left = true
-	s.mu.Unlock()
-}
-
-// sweepAgain takes in what could not be kept when it was announced.
-func (s *session) sweepAgain() {
-	s.mu.Lock()
-	left := s.left
-	s.left = false
-	s.mu.Unlock()
-	if !left {
-		return
-	}
-	s.later(func(ctx context.Context) {
-		if err := s.sweep(ctx); err != nil {
-			s.m.log.Debug("sweep", "err", err)
-		}
-	})
-}
-
-// sweep takes in what the module stored while nobody listened.
-func (s *session) sweep(ctx context.Context) error {
-	info, err := s.dialogue.Command(ctx, "+CMGL=4", slowTimeout)
-	if _, refused := errors.AsType[*at.CommandError](err); refused {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("AT+CMGL=4: %w", err)
-	}
-	for i := 0; i+1 < len(info); i++ {
-		f := fields(info[i : i+1])
-		if !strings.HasPrefix(info[i], "+CMGL:") || len(f) < 2 {
-			continue
-		}
-		// Drafts and what a telephone has sent (2 and 3) are no business of ours.
-		if f[1] == "0" || f[1] == "1" {
-			s.keepAndDelete(ctx, info[i+1], f[0])
-		}
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func TestEnd(t *testing.T) {
 		{"silent", sim.Fault{Kind: sim.Freeze}, modem.Silent},
 		{"hung", sim.Fault{Kind: sim.Jam}, modem.Silent},
 		{"no SIM", sim.Fault{Kind: sim.NoSIM}, modem.NoSIM},
-		{"searching", sim.Fault{Kind: sim.NoNetwork}, modem.Searching},
+		{"no coverage", sim.Fault{Kind: sim.NoNetwork}, modem.NoCoverage},
 		{"denied", sim.Fault{Kind: sim.Denied}, modem.Denied},
 		{"absent", sim.Fault{Kind: sim.HangUp, For: time.Hour}, modem.Absent},
 	} {

@@ -10,49 +10,76 @@ import (
 	"time"
 
 	"cellpost/modem/at"
+	"cellpost/modem/profile"
 )
 
 // session is the time from opening the device to losing it.
 type session struct {
 	m        *Modem
+	place    Place
+	fresh    bool // the module has just started: its ready signals are still to come
+	began    time.Time
 	ctx      context.Context
+	end      context.CancelCauseFunc
 	dialogue *at.Dialogue
 	follow   chan func(context.Context) // commands that unsolicited codes ask for, in order
+	profile  profile.Profile            // from identify on
 	setup    setup                      // not changed while followUp runs
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
 	owes     atomic.Bool                // an acknowledgement that a stall has swallowed
 
-	mu       sync.Mutex // guards what follows
+	smscRefused atomic.Int32 // messages refused for the service centre
+
+	mu       sync.Mutex      // guards what follows
+	sim      string          // name of the SIM in routes; empty until it is known
+	early    [][]string      // codes that came before it was
+	heard    map[string]bool // ready signals
+	said     chan struct{}   // holds a token when there is another
 	lastSend time.Time
-	left     bool // a message in the module's memory could not be kept
+	left     bool        // a message in the module's memory could not be kept, or the memory is full
+	confused []time.Time // when the module refused a message for reasons of its own
 }
 
 var (
-	errAbsent   = errors.New("device is not there")
-	errRebooted = errors.New("the module started anew by itself")
-	errCardLost = errors.New("the SIM is out, or asks for its PIN again")
+	errAbsent     = errors.New("device is not there")
+	errLost       = errors.New("lost the device")
+	errRebooted   = errors.New("the module started anew by itself")
+	errRestarting = errors.New("the module is starting anew, as it was told")
+	errCardLost   = errors.New("the SIM is out, or asks for its PIN again")
+	errSlot       = errors.New("another SIM slot is taken")
+	errConfused   = errors.New("the module refused message after message for reasons of its own")
+	errAsked      = errors.New("a person asked for it")
 )
 
 const (
 	commandTimeout = 5 * time.Second
-	slowTimeout    = 30 * time.Second // commands that wait for the SIM or the network
+	cardTimeout    = 10 * time.Second // commands that wait for the SIM
+	slowTimeout    = 30 * time.Second // those that read all of it, or wait for the network
 	followUps      = 64               // before the reader of unsolicited codes waits
 )
 
-// session opens the device and works with it until it fails or ctx ends.
-// served tells whether it came into service.
-func (m *Modem) session(ctx context.Context, cfun bool) (served bool, err error) {
-	port, err := at.Open(m.cfg.Device, m.cfg.Baud)
+// runSession finds and opens the device, and works with it until it fails or
+// ctx ends. take, when not nil, is the rung of the ladder to be taken on the way.
+// served tells whether the modem came into service.
+func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served bool, err error) {
+	place, err := m.find(ctx)
+	if err != nil {
+		return false, err
+	}
+	port, err := at.Open(place.Device, m.cfg.Baud)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
 	}
 	if err != nil {
 		return false, err
 	}
-	m.learn(func(f *Facts) { f.Present = true })
+	m.learn(func(f *Facts) { f.Device, f.USB, f.Present = place.Device, place.USB, true })
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &session{m: m, ctx: ctx, follow: make(chan func(context.Context), followUps)}
+	s := &session{
+		m: m, place: place, fresh: fresh, began: time.Now(), ctx: ctx, end: cancel, follow: make(chan func(context.Context), followUps),
+		heard: map[string]bool{}, said: make(chan struct{}, 1),
+	}
 	// The port outlives ctx until the hand-over under way has its result. A
 	// module that started anew has forgotten it: nothing is worth waiting for.
 	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
@@ -60,19 +87,48 @@ func (m *Modem) session(ctx context.Context, cfun bool) (served bool, err error)
 		cancel(errRebooted)
 		closePort()
 	}
-	s.dialogue = at.New(port, at.Config{Unsolicited: codes, Handler: func(l []string) { s.unsolicited(l, rebooted) }})
+	s.dialogue = at.New(port, at.Config{Unsolicited: codes(m.cfg.Profiles), Handler: func(l []string) { s.unsolicited(l, rebooted) }})
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(fmt.Errorf("lost the device: %w", s.dialogue.Run(portCtx))) })
-	served, err = s.work(ctx, cfun)
+	wg.Go(func() { cancel(fmt.Errorf("%w: %w", errLost, s.dialogue.Run(portCtx))) })
+	m.setCurrent(s)
+	served, err = s.work(ctx, take)
+	m.setCurrent(nil)
 	cancel(nil)
 	closePort()
 	wg.Wait()
 	return served, err
 }
 
+// find says where the modem is. It waits for a modem that has to be looked for,
+// but not for ever: what it was found by may be a device that hangs.
+func (m *Modem) find(ctx context.Context) (Place, error) {
+	if m.cfg.Locate == nil {
+		return Place{Device: m.cfg.Device}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	place, err := m.cfg.Locate(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return Place{}, errAbsent
+	}
+	if err != nil {
+		return Place{}, fmt.Errorf("%w: %w", errAbsent, err)
+	}
+	return place, nil
+}
+
+func (m *Modem) setCurrent(s *session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current = s
+	if s != nil && m.suspended {
+		s.end(errAsked)
+	}
+}
+
 // work brings the module up and gives out lines, one after the other.
-func (s *session) work(ctx context.Context, cfun bool) (served bool, err error) {
-	if err := s.bringUp(ctx, cfun); err != nil {
+func (s *session) work(ctx context.Context, take *rung) (served bool, err error) {
+	if err := s.bringUp(ctx, take); err != nil {
 		return false, cause(ctx, err)
 	}
 	for {
@@ -90,6 +146,9 @@ func (s *session) work(ctx context.Context, cfun bool) (served bool, err error) 
 		}
 		s.m.log.Info("modem is back in step")
 		s.m.learn(func(f *Facts) { f.Stalled = false })
+		if s.m.reviewSlot(time.Now(), false) {
+			return served, errSlot
+		}
 	}
 }
 
@@ -105,7 +164,9 @@ func (s *session) inStep(ctx context.Context, served *bool) error {
 			return err
 		}
 		*served = true
-		s.inService(ctx)
+		if err := s.inService(ctx); err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -130,38 +191,48 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// inService gives out a line until the modem cannot send any more.
-func (s *session) inService(ctx context.Context) {
-	s.m.learn(func(f *Facts) { f.Ready, f.Recovering, f.Problem = true, 0, "" })
+// inService gives out a line until the modem cannot send any more. An error
+// ends the session.
+func (s *session) inService(ctx context.Context) error {
+	s.m.learn(func(f *Facts) {
+		f.Ready, f.Recovering, f.Rung, f.Parked, f.NextReset, f.Problem = true, 0, "", false, time.Time{}, ""
+	})
 	defer s.m.learn(func(f *Facts) { f.Ready, f.InSend = false, false })
 	lineCtx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := s.m.serve(lineCtx, &Line{s: s}); err != nil {
+		if err := s.m.serve(lineCtx, &Line{s: s, sim: s.simName()}); err != nil {
 			s.m.log.Error("serve line", "err", err)
 		}
 		cancel()
 	})
 	defer wg.Wait()
 	defer cancel()
-	look := time.NewTicker(lookEvery)
+	look, sweep := time.NewTicker(lookEvery), time.NewTicker(s.setup.sweepEvery())
 	defer look.Stop()
+	defer sweep.Stop()
 	for s.sendable() {
 		select {
 		case <-s.m.changed:
 		case <-look.C:
 			s.look(ctx)
-			s.sweepAgain()
+			s.sweepLeft()
+		case <-sweep.C:
+			s.later(s.sweepNow)
 		case <-lineCtx.Done():
-			return
+			return nil
+		}
+		if s.m.reviewSlot(time.Now(), s.quiet()) {
+			return errSlot
 		}
 	}
+	return nil
 }
 
 // sendable reports whether the facts allow a line.
 func (s *session) sendable() bool {
 	f := s.m.Facts()
-	return f.Card == CardReady && f.Network.Registered() && f.SMSC != "" && !f.Stalled
+	return f.Card == CardReady && f.Network.Registered() && f.SMSC != "" && !f.SMSCRefused && !f.Stalled
 }
 
 // lookEvery is how often signal, operator and registration are read while no
@@ -184,6 +255,9 @@ func (s *session) awaitReady(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if s.m.reviewSlot(time.Now(), true) {
+			return errSlot
+		}
 	}
 	return nil
 }
@@ -198,25 +272,28 @@ func (s *session) readAgain(ctx context.Context) error {
 	if card != CardReady {
 		return errCardLost
 	}
-	if s.m.Facts().SMSC == "" {
-		s.readSMSC(ctx)
+	if f := s.m.Facts(); f.SMSC == "" || f.SMSCRefused {
+		s.serviceCentre(ctx)
 	}
 	return s.readNetwork(ctx)
 }
 
 const searchEvery = 5 * time.Second
 
+// quiet reports whether no message was sent for a while.
+func (s *session) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.lastSend) > lookEvery/2
+}
+
 // look reads what may have changed, unless messages are flowing: their results
 // say that the module is well.
 func (s *session) look(ctx context.Context) {
-	s.mu.Lock()
-	quiet := time.Since(s.lastSend) > lookEvery/2
-	s.mu.Unlock()
-	if !quiet {
+	if !s.quiet() {
 		return
 	}
-	err := s.readNetwork(ctx)
-	if stalls(err) {
+	if err := s.readNetwork(ctx); stalls(err) {
 		s.m.learn(func(f *Facts) { f.Stalled, f.Stalls, f.Problem = true, f.Stalls+1, err.Error() })
 	}
 }
@@ -230,5 +307,12 @@ func (s *session) followUp(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (s *session) later(f func(context.Context)) {
+	select {
+	case s.follow <- f:
+	case <-s.ctx.Done():
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cellpost/modem"
+	"cellpost/modem/profile"
 	"cellpost/modem/sim"
 	"cellpost/pdu"
 	"cellpost/sms"
@@ -105,6 +106,7 @@ func prepare(t *testing.T, n *sim.Network, o sim.Options, c modem.Config) *bench
 	if c.Device == "" {
 		c.Device = filepath.Join(t.TempDir(), "modem")
 	}
+	c.Profiles = families(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -124,6 +126,18 @@ func prepare(t *testing.T, n *sim.Network, o sim.Options, c modem.Config) *bench
 	b.m = modem.New(c, b.in, b.serve, b.logger())
 	return b
 }
+
+// families is the table that comes with the program.
+func families(t *testing.T) *profile.Table {
+	t.Helper()
+	table, err := loadFamilies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+var loadFamilies = sync.OnceValues(func() (*profile.Table, error) { return profile.Load("", nil) })
 
 func (b *bench) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -252,6 +266,7 @@ type inbox struct {
 	log *journal
 
 	mu    sync.Mutex
+	sim   string        // by which the last message came
 	fails int           // how many more times it fails
 	gate  chan struct{} // not nil: Report waits until it is closed
 }
@@ -290,6 +305,9 @@ func (in *inbox) Report(_ context.Context, r sms.Report) error {
 }
 
 func (in *inbox) Receive(_ context.Context, m sms.Inbound) error {
+	in.mu.Lock()
+	in.sim = m.SIM
+	in.mu.Unlock()
 	return in.store("received " + m.Text)
 }
 

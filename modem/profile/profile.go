@@ -12,6 +12,8 @@ import (
 
 // Profile is what is known of one family of modules. Commands stand without the
 // AT before them. The zero value is a module that follows the standards.
+//
+// Profiles are shared: whoever gets one changes none of its slices.
 type Profile struct {
 	Name  string // what `profile` in the configuration names: "huawei"
 	Title string // in words: "Huawei sticks"
@@ -21,8 +23,8 @@ type Profile struct {
 	Init    []string      // sent once the module answers; a refusal is no error
 	Ready   []string      // unsolicited lines after a start, all of which have to come before messages are sent: "SMS DONE"
 	ReadyIn time.Duration // the longest wait for them; a module that had started before says nothing
-	Started []string      // lines that are said by a module that has just started: "RDY", "^SYSSTART"
-	Noise   []string      // further unsolicited lines, to be taken out of answers
+	Started []string      // lines that are said by a module that has just started, or goes off: "RDY", "^SHUTDOWN"
+	Noise   []string      // further unsolicited lines of this family; Table.Noise has those of all
 
 	// Messages and reports.
 	CNMI         []string // parameters of AT+CNMI, in order of preference: "2,1,0,2,0"; none: composed from what AT+CNMI=? offers
@@ -45,8 +47,8 @@ type Profile struct {
 	NoUSB    bool          // does not come back from being re-authorised on USB
 	BlindSIM bool          // finds a SIM that was put in later only after power was off
 
-	Slots *Slots // nil: one SIM, or none that can be chosen by command
-	Known []Known
+	Slots *Slots  // nil: one SIM, or none that can be chosen by command
+	Known []Known // see KnownFaults
 }
 
 // Match tells a family by what its modules say of themselves. Empty matches
@@ -93,11 +95,12 @@ type Known struct {
 // Ports says which interface of a USB device takes AT commands.
 type Ports struct {
 	USB     []ID
-	Command int           // bInterfaceNumber; -1: by the interface protocol
-	Second  int           // another that takes them; -1: none
-	Ignore  []int         // that must not be opened
+	Command int           // bInterfaceNumber; -1: by Class, and where there is none, not known
+	Second  int           // another that takes them; -1: none is known
+	Ignore  []int         // that are not to be opened: they take no commands, or are best left alone
 	Class   *Class        // instead of Command: the interface with this class
-	Delay   time.Duration // from plugging in to the first answer
+	Also    []Class       // classes to look for, in order, when no interface has Class
+	Delay   time.Duration // from plugging in to the first answer, at most
 }
 
 // Class is the class of a USB interface, as the kernel shows it. A Subclass of 0

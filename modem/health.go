@@ -1,0 +1,79 @@
+package modem
+
+import (
+	"fmt"
+	"time"
+)
+
+// Finding is something that is wrong, with its cause and what to do.
+type Finding struct {
+	Code  string    // stable: "sim-pin-wrong"
+	Cause string    // in words
+	Step  string    // what a person can do; empty: only time helps
+	Since time.Time // zero: not known
+}
+
+// Health is what is wrong with the modem, what keeps it from sending first.
+// Nothing wrong: nothing.
+func (f Facts) Health() []Finding {
+	var all []Finding
+	if c, ok := complaints[f.State()]; ok {
+		c.Since = f.Since
+		if f.Problem != "" && c.Cause != f.Problem {
+			c.Cause += ": " + f.Problem
+		}
+		all = append(all, c)
+	}
+	add := func(found bool, code, cause, step string) {
+		if found {
+			all = append(all, Finding{Code: code, Cause: cause, Step: step})
+		}
+	}
+	add(f.CardRefused >= refusalsMost, "sim-refused",
+		fmt.Sprintf("the network refused the last %d messages to this SIM, whatever the number", f.CardRefused),
+		"ask the operator whether the SIM is barred or out of credit: cellpost modem ussd asks for the balance")
+	add(f.Memory != "" && f.State() != SIMFull, complaints[SIMFull].Code, complaints[SIMFull].Cause, complaints[SIMFull].Step)
+	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted; they were taken in", f.Stuck),
+		"if the memory fills up, delete them in a telephone or replace the SIM")
+	add(f.CardWarning != "", "sim-name", f.CardWarning, "")
+	add(f.NoReports && f.Ready, "reports-off", "the module passes no status reports on", "replace the module if you need them")
+	add(f.SignalDBm != 0 && f.SignalDBm <= weakSignal, "signal-weak", fmt.Sprintf("the signal is weak: %d dBm", f.SignalDBm),
+		"move the antenna, or use a better one")
+	return append(all, f.Known...)
+}
+
+const (
+	weakSignal   = -107 // dBm: below it sends begin to fail
+	refusalsMost = 5    // in a row: then it is the SIM, not the numbers
+)
+
+// complaints are the findings of the states in which a modem does not do all it
+// should.
+var complaints = map[State]Finding{
+	Suspended: {Code: "modem-suspended", Cause: "suspended by a person", Step: "cellpost modem resume"},
+	Absent: {Code: "modem-absent", Cause: "the modem is not there",
+		Step: "plug the modem in, or correct device, usb or imei for it in the configuration"},
+	Silent:     {Code: "modem-silent", Cause: "the modem does not answer", Step: unplug},
+	Recovering: {Code: "modem-recovering", Cause: "the modem is being recovered", Step: unplug},
+	Parked:     {Code: "modem-parked", Cause: "all that could be done for the modem was done, and did not help", Step: unplug},
+	Stalled:    {Code: "modem-stalled", Cause: "a command got no answer", Step: unplug},
+	NoSIM:      {Code: "sim-absent", Cause: "there is no SIM, or it has no contact", Step: "insert a SIM, chip towards the contacts"},
+	PINMissing: {Code: "sim-pin-missing", Cause: "the SIM asks for its PIN", Step: "write pin for this modem into the configuration, then restart"},
+	PINWrong: {Code: "sim-pin-wrong", Cause: "the SIM refused the configured PIN; it is not tried again, for the third time would lock it",
+		Step: "set the right pin for this modem in the configuration, then restart (after a change of SIM with the same PIN, remove the file pin-NAME in data_dir)"},
+	PUK:        {Code: "sim-puk", Cause: "the SIM is blocked and asks for its PUK", Step: "unblock the SIM in a telephone with its PUK"},
+	SIMFailed:  {Code: "sim-failed", Cause: "the SIM cannot be read", Step: "clean or replace the SIM"},
+	NoSMSC:     {Code: "smsc-unset", Cause: "the number of the service centre is not set, or wrong", Step: "write smsc for this modem into the configuration; the operator tells the number"},
+	Searching:  {Code: "network-searching", Cause: "the module looks for a network", Step: "check the antenna, and whether the operator covers the place"},
+	NoCoverage: {Code: "network-none", Cause: "the module hears no cell", Step: "check the antenna and its plug, and whether the operator covers the place"},
+	Limited: {Code: "network-limited", Cause: "only emergency calls are allowed here: no network that this SIM may use is in reach",
+		Step: "ask the operator whether the SIM is active, and whether it may use the networks at this place"},
+	Denied:  {Code: "network-denied", Cause: "the network refuses this SIM", Step: "ask the operator whether the SIM is active and paid, and whether the module is barred by its IMEI"},
+	SIMFull: {Code: "sim-full", Cause: "the memory for messages is full: messages to this SIM wait in the network", Step: "delete messages in a telephone, or replace the SIM"},
+}
+
+const unplug = "if it lasts, unplug the modem for ten seconds"
+
+// NextStep says what a person can do about a state; empty where nothing is
+// wrong or only time helps.
+func (f Facts) NextStep() string { return complaints[f.State()].Step }

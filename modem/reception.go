@@ -1,0 +1,204 @@
+package modem
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setup is what was agreed with the module.
+type setup struct {
+	acknowledge bool     // AT+CSMS=1: what comes in directly waits for AT+CNMA
+	cnmi        string   // "+CNMI=2,1,0,2,0"; empty: the module announces nothing, and is asked
+	memory      string   // that messages are stored in: "SM"
+	sweep       []string // memories that may hold messages and reports
+	reading     string   // memory that AT+CMGL and AT+CMGR read now
+}
+
+// How often the memories of a module are looked through: in case an announcement
+// was lost, and where there is none.
+const (
+	sweepEvery = 10 * time.Minute
+	pollEvery  = 15 * time.Second
+)
+
+func (s *setup) sweepEvery() time.Duration {
+	if s.cnmi == "" {
+		return pollEvery
+	}
+	return sweepEvery
+}
+
+// messageService: phase 2+ where offered, TPDUs, one memory, the service centre.
+func (s *session) messageService(ctx context.Context) error {
+	s.setup.acknowledge = false
+	if !s.profile.NoAck {
+		_, err := s.dialogue.Command(ctx, "+CSMS=1", commandTimeout)
+		s.setup.acknowledge = err == nil
+	}
+	if _, err := s.patiently(ctx, "+CMGF=0", commandTimeout); err != nil {
+		return err
+	}
+	if err := s.chooseMemories(ctx); err != nil {
+		return err
+	}
+	s.serviceCentre(ctx)
+	return nil
+}
+
+// chooseMemories takes one memory for all, and notes those that can be read.
+func (s *session) chooseMemories(ctx context.Context) error {
+	var readable []string
+	if offered := fields(s.try(ctx, "+CPMS=?", commandTimeout)); len(offered) > 0 {
+		readable = names(offered[0])
+	}
+	s.setup.memory = s.profile.Store
+	switch {
+	case s.setup.memory != "":
+	case len(readable) == 0 || slices.Contains(readable, "SM"):
+		s.setup.memory = "SM"
+	default:
+		s.setup.memory = "ME"
+	}
+	s.setup.sweep = []string{s.setup.memory}
+	wanted := s.profile.Sweep
+	if len(wanted) == 0 {
+		wanted = []string{"SM", "ME", "SR"}
+	}
+	for _, mem := range wanted {
+		if slices.Contains(readable, mem) && mem != s.setup.memory {
+			s.setup.sweep = append(s.setup.sweep, mem)
+		}
+	}
+	return s.setMemories(ctx)
+}
+
+// names are the names in an offer like ("SM","ME"), which some modules put into
+// a second pair of parentheses.
+func names(offer string) []string {
+	var all []string
+	for name := range strings.SplitSeq(offer, ",") {
+		if name = strings.Trim(name, `() "`); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// setMemories makes the chosen memory that of reading, writing and receiving.
+// Some modules take fewer of the three.
+func (s *session) setMemories(ctx context.Context) error {
+	mem := strconv.Quote(s.setup.memory)
+	_, err := s.patiently(ctx, "+CPMS="+mem+","+mem+","+mem, cardTimeout)
+	for _, fewer := range []string{mem + "," + mem, mem} {
+		if err == nil || stalls(err) {
+			break
+		}
+		_, err = s.must(ctx, "+CPMS="+fewer, cardTimeout)
+	}
+	s.setup.reading = s.setup.memory
+	return err
+}
+
+// serviceCentre reads the number of the service centre, and sets it where the
+// configuration or an earlier reading knows better.
+func (s *session) serviceCentre(ctx context.Context) {
+	slot := s.m.slotInUse()
+	now := s.readSMSC(ctx)
+	want := slot.SMSC
+	if want == "" && now == "" {
+		want = slot.smsc
+	}
+	if want != "" && (want != now || s.profile.KeepSMSC) {
+		s.try(ctx, "+CSCA="+strconv.Quote(want), cardTimeout)
+		now = s.readSMSC(ctx)
+	}
+	if now != "" {
+		s.m.changeSlot(func(s *slotState) { s.smsc = now })
+	}
+	s.m.learn(func(f *Facts) { f.SMSC, f.SMSCRefused = now, false })
+}
+
+func (s *session) readSMSC(ctx context.Context) string {
+	sca := fields(s.try(ctx, "+CSCA?", cardTimeout))
+	if len(sca) == 0 {
+		return ""
+	}
+	return sca[0]
+}
+
+// reception asks for messages and reports the surest way that the module
+// offers: directly and acknowledged; else stored by it and announced; else it is
+// asked for them now and then.
+func (s *session) reception(ctx context.Context) error {
+	s.setup.cnmi = ""
+	for _, parameters := range s.candidates(ctx) {
+		_, err := s.dialogue.Command(ctx, "+CNMI="+parameters, commandTimeout)
+		if err == nil {
+			s.setup.cnmi = "+CNMI=" + parameters
+			break
+		}
+		if stalls(err) {
+			return fmt.Errorf("AT+CNMI=%s: %w", parameters, err)
+		}
+	}
+	s.m.learn(func(f *Facts) {
+		f.Reception, f.Setup, f.NoReports = s.setup.cnmi, s.agreed(), s.setup.reports() == "0"
+	})
+	return nil
+}
+
+// reports is the parameter of AT+CNMI that says where reports go; empty: unset.
+func (s *setup) reports() string {
+	f := strings.Split(strings.TrimPrefix(s.cnmi, "+CNMI="), ",")
+	if len(f) < 4 {
+		return ""
+	}
+	return f[3]
+}
+
+// agreed tells people what was agreed with the module.
+func (s *session) agreed() []string {
+	all := []string{s.setup.cnmi, "messages stored in " + s.setup.memory, "looked through: " + strings.Join(s.setup.sweep, ", ")}
+	if s.setup.cnmi == "" {
+		all[0] = "announces nothing, asked every " + pollEvery.String()
+	}
+	if s.setup.acknowledge {
+		all = append(all, "acknowledged with AT+CNMA")
+	}
+	return all
+}
+
+// candidates are the parameters of AT+CNMI to try: the family's, else those that
+// the module offers, the surest first. What a module offers is not always what
+// it takes.
+func (s *session) candidates(ctx context.Context) []string {
+	if len(s.profile.CNMI) > 0 {
+		return s.profile.CNMI
+	}
+	offers := fields(s.try(ctx, "+CNMI=?", commandTimeout))
+	offer := func(i int) string {
+		if i < len(offers) {
+			return offers[i]
+		}
+		return ""
+	}
+	message, reports := []int{1, 2, 0}, []int{2, 1}
+	if s.setup.acknowledge {
+		message, reports = []int{2, 1, 0}, []int{1, 2}
+	}
+	var all []string
+	for _, ds := range append(offered(reports, offer(3)), 0) {
+		for _, mode := range offered([]int{2, 1, 3, 0}, offer(0)) { // 2: keep codes back while the link is busy
+			c := fmt.Sprintf("%d,%d,%d,%d,%d", mode, offered(message, offer(1))[0], offered([]int{0}, offer(2))[0], ds,
+				offered([]int{0, 1}, offer(4))[0])
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
