@@ -136,6 +136,9 @@ func (s *session) identify(ctx context.Context) error {
 	s.m.mu.Lock()
 	s.m.profile = s.profile
 	s.m.mu.Unlock()
+	s.mu.Lock()
+	s.ussd = newUSSDSession(s.profile.USSD, func(a USSDAnswer) { s.m.log.Info("USSD from the network", "characters", len(a.Text)) })
+	s.mu.Unlock()
 	s.m.learn(func(f *Facts) {
 		f.Manufacturer, f.Model, f.Revision = manufacturer, model, revision
 		f.IMEI = digits(imei)
@@ -225,7 +228,8 @@ func (s *session) watch(ctx context.Context) error {
 		s.try(ctx, d+"=1", commandTimeout)
 	}
 	for _, cmd := range []string{"+CTZU=1", "+CTZR=1", "+CLIP=1"} {
-		s.try(ctx, cmd, slowTimeout)
+		s.try(ctx, cmd, cardTimeout)
 	}
+	s.readClock(ctx)
 	return nil
 }

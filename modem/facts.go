@@ -42,7 +42,8 @@ type Facts struct {
 	CardWarning                   string   // the SIM has not the name that the configuration gives it
 	CardRefused                   int      // messages in a row that were refused to this SIM, whatever the number
 
-	Sent, Refused, Stalls int // hand-overs since the start
+	NetworkTime           ClockSample // the last that the module told; zero: none
+	Sent, Refused, Stalls int         // hand-overs since the start
 	LastSent              time.Time
 	Since                 time.Time // of the state
 }

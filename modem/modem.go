@@ -46,7 +46,8 @@ type Config struct {
 
 	Steps []Step // ways to get the module back beyond its commands, the mildest first
 
-	RejectCalls bool // hang up on who calls
+	RejectCalls bool              // hang up on who calls
+	Clock       func(ClockSample) // gets each time that the network tells; may be nil, and must not block
 
 	PromptTimeout time.Duration // AT+CMGS to the prompt; 0: 10 s
 	ResultTimeout time.Duration // Ctrl-Z to the final result; 0: 60 s
@@ -88,6 +89,10 @@ type Modem struct {
 	inbox Inbox
 	serve func(context.Context, *Line) error
 	log   *slog.Logger
+
+	trace   Trace
+	calls   callLog
+	history history
 
 	changed chan struct{} // holds a token when what decides about the session may have changed
 	wake    chan struct{} // holds a token when a person wants something
@@ -174,7 +179,7 @@ func (m *Modem) blank(f Facts) Facts {
 		Name: m.cfg.Name, Device: f.Device, USB: f.USB, SIM: slot.SIM, MSISDN: slot.MSISDN, Slot: m.slot, Slots: len(m.slots),
 		IMEI: f.IMEI, Profile: f.Profile, ProfileTitle: f.ProfileTitle,
 		Sent: f.Sent, Refused: f.Refused, Stalls: f.Stalls, LastSent: f.LastSent, Since: f.Since,
-		Present: f.Present, Suspended: m.suspended,
+		Present: f.Present, Suspended: m.suspended, NetworkTime: f.NetworkTime,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"cellpost/modem/at"
 )
@@ -44,6 +45,8 @@ func (s *session) readNetwork(ctx context.Context) error {
 			f.Operator = operator[2]
 		}
 	})
+	f := s.m.Facts()
+	s.m.history.add(time.Now(), f.Operator, f.Network, f.SignalDBm)
 	return nil
 }
 

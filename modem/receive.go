@@ -17,15 +17,16 @@ import (
 // standards, and those of every family, for they come before the family is known.
 // Some have a line after them that brings a TPDU.
 func codes(families *profile.Table) []at.Code {
-	c := []at.Code{{Prefix: "+CMT", Lines: 1}, {Prefix: "+CDS", Lines: 1}, {Prefix: "+CBM", Lines: 1}}
-	own := []string{"+CMTI", "+CDSI", "+CREG", "+CGREG", "+CEREG", "+CUSD", "+CLIP", "+CRING", "+CGEV", "+CPIN",
-		"+CTZV", "+CTZE", "+CIEV", "RING", "NO CARRIER", "RDY", "Call Ready", "SMS Ready", "NORMAL POWER DOWN", "^RSSI", "^SMMEMFULL"}
+	c := []at.Code{{Prefix: "+CMT", Lines: 1}, {Prefix: "+CDS", Lines: 1}, {Prefix: "+CBM", Lines: 1}, {Prefix: "+CUSD", Until: cusdWhole}}
+	own := []string{"+CMTI", "+CDSI", "+CREG", "+CGREG", "+CEREG", "+CLIP", "+CRING", "+CGEV", "+CPIN",
+		"+CTZV", "+CTZE", "+CIEV", "RING", "NO CARRIER", "RDY", "Call Ready", "SMS Ready", "NORMAL POWER DOWN", "^RSSI", "^SMMEMFULL",
+		"*PSUTTZ", "^NWTIME", "+NITZ", "+CTZEU", "DST", "MISSED_CALL", "VOICE CALL", "+CCWA"}
 	if families != nil {
 		own = append(own, families.Noise()...)
 	}
 	slices.Sort(own)
 	for _, prefix := range slices.Compact(own) {
-		if prefix != "+CMT" && prefix != "+CDS" && prefix != "+CBM" {
+		if !slices.ContainsFunc(c[:4], func(k at.Code) bool { return k.Prefix == prefix }) {
 			c = append(c, at.Code{Prefix: prefix})
 		}
 	}
@@ -52,6 +53,12 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 		s.registered(lines[0])
 	case "+CPIN":
 		poke(s.m.changed)
+	case "+CUSD":
+		s.heardUSSD(lines)
+	}
+	s.m.learnTime(parseClock(lines[0], time.Now()))
+	if s.m.calls.heard(lines[0], time.Now()) {
+		s.called()
 	}
 	if s.startSaid(lines[0]) {
 		rebooted()
@@ -101,6 +108,9 @@ func (s *session) received(ctx context.Context, lines []string) {
 	s.mu.Unlock()
 	if !waits && s.keep(ctx, lines[1]) {
 		s.later(s.acknowledge)
+		if tpdu, err := cutSMSC(lines[1]); err == nil {
+			s.m.learnTime(messageClock(tpdu, time.Now()))
+		}
 	}
 }
 

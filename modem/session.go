@@ -36,8 +36,9 @@ type session struct {
 	heard    map[string]bool // ready signals
 	said     chan struct{}   // holds a token when there is another
 	lastSend time.Time
-	left     bool        // a message in the module's memory could not be kept, or the memory is full
-	confused []time.Time // when the module refused a message for reasons of its own
+	left     bool         // a message in the module's memory could not be kept, or the memory is full
+	confused []time.Time  // when the module refused a message for reasons of its own
+	ussd     *ussdSession // nil until the module is known
 }
 
 var (
@@ -87,12 +88,17 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 		cancel(errRebooted)
 		closePort()
 	}
-	s.dialogue = at.New(port, at.Config{Unsolicited: codes(m.cfg.Profiles), Handler: func(l []string) { s.unsolicited(l, rebooted) }})
+	s.dialogue = at.New(port, at.Config{
+		Unsolicited: codes(m.cfg.Profiles),
+		Handler:     func(l []string) { s.unsolicited(l, rebooted) },
+		Trace:       func(dir byte, line string) { m.trace.add(dir, line, time.Now()) },
+	})
 	var wg sync.WaitGroup
 	wg.Go(func() { cancel(fmt.Errorf("%w: %w", errLost, s.dialogue.Run(portCtx))) })
 	m.setCurrent(s)
 	served, err = s.work(ctx, take)
 	m.setCurrent(nil)
+	m.history.add(time.Now(), "", NetworkUnknown, 0)
 	cancel(nil)
 	closePort()
 	wg.Wait()
@@ -219,6 +225,7 @@ func (s *session) inService(ctx context.Context) error {
 			s.sweepLeft()
 		case <-sweep.C:
 			s.later(s.sweepNow)
+			s.later(s.readClock)
 		case <-lineCtx.Done():
 			return nil
 		}
@@ -293,9 +300,7 @@ func (s *session) look(ctx context.Context) {
 	if !s.quiet() {
 		return
 	}
-	if err := s.readNetwork(ctx); stalls(err) {
-		s.m.learn(func(f *Facts) { f.Stalled, f.Stalls, f.Problem = true, f.Stalls+1, err.Error() })
-	}
+	s.stalledBy(s.readNetwork(ctx))
 }
 
 // followUp carries out what unsolicited codes ask for, between hand-overs.

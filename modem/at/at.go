@@ -81,6 +81,10 @@ type Config struct {
 type Code struct {
 	Prefix string // what its first line begins with, up to the end of a word: "+CMT", "RING"
 	Lines  int    // lines that follow the first: 1 for +CMT and +CDS in PDU mode
+
+	// Until, when set, takes the place of Lines: it tells whether the lines so far
+	// are all. A code whose last lines do not come is given to the handler as it is.
+	Until func(lines []string) bool
 }
 
 // Timeouts of [Dialogue.Submit]. A zero is the default.

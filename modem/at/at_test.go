@@ -109,7 +109,11 @@ const (
 	data   = "0011000B914407"
 )
 
+// quoted ends a code whose quotes are closed.
+func quoted(lines []string) bool { return strings.Count(strings.Join(lines, ""), `"`)%2 == 0 }
+
 var codes = []Code{
+	{Prefix: "+CUSD", Until: quoted},
 	{Prefix: "+CMT", Lines: 1}, {Prefix: "+CDS", Lines: 1}, {Prefix: "+CMTI"}, {Prefix: "+CREG"},
 	{Prefix: "^RSSI"}, {Prefix: "^BOOT"}, {Prefix: "RING"}, {Prefix: "+CIEV"}, {Prefix: "+CIEV: 7", Lines: 1},
 }
@@ -263,6 +267,44 @@ func TestSecondLineExpires(t *testing.T) {
 		s.play("< +CMT: ,24\r\n", "~ 1001ms", "< 07AA\r\n", "< +CDS: 25\r\n", "~ 900ms", "< 0006\r\n")
 		s.settle()
 		check(t, "heard", s.heard, [][]string{{"+CDS: 25", "0006"}})
+	})
+}
+
+// TestUntil: a code whose lines are not counted ends where it says so, where
+// something else begins, or when nothing more comes; what there is of it is heard.
+func TestUntil(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		script []string
+		want   [][]string
+	}{
+		{"one line", []string{"< +CUSD: 0,\"a\",15\r\n"}, [][]string{{`+CUSD: 0,"a",15`}}},
+		{"three lines", []string{"< +CUSD: 1,\"a\r\nb\r\n", "< c\",15\r\n"}, [][]string{{`+CUSD: 1,"a`, "b", `c",15`}}},
+		{"another code", []string{"< +CUSD: 1,\"a\r\nb\r\n+CREG: 1\r\n"}, [][]string{{`+CUSD: 1,"a`, "b"}, {"+CREG: 1"}}},
+		{"never ends", []string{"< +CUSD: 1,\"a\r\n", "~ 1001ms"}, [][]string{{`+CUSD: 1,"a`}}},
+		{"twice", []string{"< +CUSD: 1,\"a\r\n+CUSD: 0,\"b\",15\r\n", "~ 1001ms"}, [][]string{{`+CUSD: 1,"a`}, {`+CUSD: 0,"b",15`}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, s := dial(t, Config{Unsolicited: codes})
+				s.play(tt.script...)
+				s.settle()
+				check(t, "heard", s.heard, tt.want)
+			})
+		})
+	}
+}
+
+// TestUntilInAnAnswer: it takes nothing from a command under way.
+func TestUntilInAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := dial(t, Config{Unsolicited: codes})
+		s.play("> AT+CSQ\r", "< +CUSD: 0,\"a\r\nb\",15\r\n+CUSD: 0,\"c\r\n+CSQ: 9,0\r\nOK\r\n")
+		info, err := d.Command(t.Context(), "+CSQ", time.Second)
+		check(t, "info", info, []string{"+CSQ: 9,0"})
+		check(t, "error", err, nil)
+		s.settle()
+		check(t, "heard", s.heard, [][]string{{`+CUSD: 0,"a`, `b",15`}, {`+CUSD: 0,"c`}})
 	})
 }
 

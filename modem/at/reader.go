@@ -161,8 +161,17 @@ func (d *Dialogue) parse(line string, x *exchange) (info, final string) {
 // unsolicited is a code that has begun.
 type unsolicited struct {
 	lines []string // nil when none has
-	more  int      // lines to come
+	code  Code
 	since time.Time
+	late  *time.Timer // of a code with Until
+}
+
+// whole tells whether all lines of the code have come.
+func (u *unsolicited) whole() bool {
+	if u.code.Until != nil {
+		return u.code.Until(u.lines)
+	}
+	return len(u.lines) > u.code.Lines
 }
 
 // unsolicited takes a line that is, or belongs to, an unsolicited code.
@@ -171,26 +180,48 @@ func (d *Dialogue) unsolicited(line string, x *exchange) bool {
 		x = d.owed
 	}
 	code, found := d.code(line, x)
-	p := &d.partial
-	if p.lines != nil {
+	if d.partial.lines != nil {
 		if !found && d.follows(line, x) {
-			p.lines = append(p.lines, line)
-			if p.more--; p.more == 0 {
-				d.post(d.config.Handler, p.lines)
-				p.lines = nil
+			d.partial.lines = append(d.partial.lines, line)
+			if d.partial.whole() {
+				d.endPartial()
 			}
 			return true
 		}
-		p.lines = nil // its other lines were lost: the network repeats it
+		d.endPartial()
 	}
-	switch {
-	case !found:
-	case code.Lines == 0:
-		d.post(d.config.Handler, []string{line})
-	default:
-		*p = unsolicited{lines: []string{line}, more: code.Lines, since: time.Now()}
+	if !found {
+		return false
 	}
-	return found
+	d.partial = unsolicited{lines: []string{line}, code: code, since: time.Now()}
+	if d.partial.whole() {
+		d.endPartial()
+	} else if code.Until != nil {
+		d.partial.late = time.AfterFunc(lineApart, d.expirePartial)
+	}
+	return true
+}
+
+// endPartial gives the code that has begun to the handler. One of a known number
+// of lines that has not all of them is dropped: the network repeats it.
+func (d *Dialogue) endPartial() {
+	p := d.partial
+	d.partial = unsolicited{}
+	if p.late != nil {
+		p.late.Stop()
+	}
+	if p.code.Until != nil || p.whole() {
+		d.post(d.config.Handler, p.lines)
+	}
+}
+
+// expirePartial ends a code whose last lines do not come.
+func (d *Dialogue) expirePartial() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ended && d.partial.late != nil && time.Since(d.partial.since) >= lineApart {
+		d.endPartial()
+	}
 }
 
 // follows tells whether a line can be one of those after the first of a code.
@@ -211,7 +242,7 @@ func (d *Dialogue) code(line string, x *exchange) (found Code, ok bool) {
 		rest, has := strings.CutPrefix(line, c.Prefix)
 		switch {
 		case !has || c.Prefix == "" || inWord(c.Prefix, rest):
-		case c.Lines == 0 && x != nil && x.names(line):
+		case (c.Lines == 0 || c.Until != nil) && x != nil && x.names(line):
 		case !ok || len(c.Prefix) > len(found.Prefix):
 			found, ok = c, true
 		}
