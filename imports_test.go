@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"pdu":                {},
 	"pdu/smart":          {"pdu"},
 	"pdu/wap":            {"pdu"},
-	"sms":                {"pdu"},
+	"sms":                {"pdu", "pdu/smart", "pdu/wap"},
 	"queue":              {"sms", "pdu"},
 	"queue/sqlite":       {"queue", "sms", "pdu"},
 	"queue/queuetest":    {"queue", "sms", "pdu"},

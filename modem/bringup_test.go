@@ -31,7 +31,7 @@ func TestFacts(t *testing.T) {
 		IMEI:    o.IMEI, IMSI: o.IMSI, ICCID: o.ICCID, MSISDN: o.MSISDN,
 		Manufacturer: o.Manufacturer, Model: o.Model, Revision: "Revision: 1",
 		Operator: "Simulated", SignalDBm: -77, Reception: "+CNMI=2,2,0,1,0", Setup: got.Setup, CardRefused: 1,
-		Profile: "generic", ProfileTitle: got.ProfileTitle,
+		Profile: "generic", ProfileTitle: got.ProfileTitle, NetworkTime: got.NetworkTime,
 		Sent: 1, Refused: 1, LastSent: got.LastSent, Since: got.Since,
 	}
 	if !reflect.DeepEqual(got, want) {

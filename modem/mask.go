@@ -63,10 +63,10 @@ var (
 	finalHead   = regexp.MustCompile(`^(?:OK|ERROR|\+CM[SE] ERROR)`)
 	onlyHex     = regexp.MustCompile(`^(?:[0-9A-Fa-f]{2})+$`)
 
-	secrets  = regexp.MustCompile(`(?i)([+^]C(?:PIN2?|PWD|LCK|ARDLOCK))=[^?].*`)
-	ussdHead = regexp.MustCompile(`^(?:AT)?\+CUSD[=:]\s*\d+\s*,\s*`)
-	identity = regexp.MustCompile(`^([+^*#$%][A-Z]+:\s*)?("?)(\d{14,22})[Ff]?("?)$`)
-	people   = regexp.MustCompile(`^\+(?:CLIP|CCWA|CLCC|COLP|CNUM|CPB[RF]|CMT|CDS|CBM|CMGR|CMGL):|^MISSED_CALL:`)
+	secrets    = regexp.MustCompile(`(?i)([+^]C(?:PIN2?|PWD|LCK|ARDLOCK))=[^?].*`)
+	ussdHead   = regexp.MustCompile(`^(?:AT)?\+CUSD[=:]\s*\d+\s*,\s*`)
+	identities = regexp.MustCompile(`^([+^*#$%][A-Z]+:\s*)?("?)(\d{14,22})[Ff]?("?)$`)
+	people     = regexp.MustCompile(`^\+(?:CLIP|CCWA|CLCC|COLP|CNUM|CPB[RF]|CMT|CDS|CBM|CMGR|CMGL):|^MISSED_CALL:`)
 
 	quotes    = regexp.MustCompile(`"[^"]*"?`)
 	longHex   = regexp.MustCompile(`[0-9A-Fa-f]{16,}`)
@@ -99,7 +99,7 @@ func maskLine(line string) string {
 	if head := ussdHead.FindString(line); head != "" {
 		return head + maskUSSD(line[len(head):])
 	}
-	if p := identity.FindStringSubmatch(line); p != nil {
+	if p := identities.FindStringSubmatch(line); p != nil {
 		return p[1] + p[2] + maskIdentity(p[3]) + p[4]
 	}
 	if people.MatchString(line) {

@@ -105,6 +105,7 @@ type Modem struct {
 	current   *session        // nil between sessions
 	wanted    *rung           // that a person has asked for
 	deaf      map[string]int  // how often in a row the module went deaf from a command
+	misplaced string          // what a person should put right about where it is; empty: nothing
 	suspended bool
 }
 
@@ -135,7 +136,23 @@ func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *s
 func (m *Modem) Facts() Facts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.facts
+	f := m.facts
+	if m.misplaced != "" && (!f.Present || f.Problem == "") {
+		f.Problem = m.misplaced
+	}
+	return f
+}
+
+// away notes that the modem is looked for and not there.
+func (m *Modem) away() {
+	m.learn(func(f *Facts) { f.Present, f.Problem = false, errAbsent.Error() })
+}
+
+// misplace sets what a person should put right about where the modem is.
+func (m *Modem) misplace(problem string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.misplaced = problem
 }
 
 // learn changes facts; when the state changes by it, it logs, and tells the session.
@@ -195,12 +212,17 @@ func (m *Modem) Run(ctx context.Context) error {
 			take, fresh = nil, true
 		}
 		m.awaitResumed(ctx)
+		began := time.Now()
 		served, err := m.runSession(ctx, take, fresh)
 		if ctx.Err() != nil {
 			break
 		}
 		fresh = startsAnew(err)
-		take = m.afterSession(ctx, &l, served, err)
+		waited := m.cfg.Locate != nil && errors.Is(err, errAbsent) && time.Since(began) > lookAgain/2
+		var wait time.Duration
+		if take, wait = m.afterSession(&l, served, err); take == nil && !waited {
+			m.pause(ctx, wait, errors.Is(err, errAbsent))
+		}
 	}
 	m.learn(func(f *Facts) { f.Ready, f.Problem = false, "stopped" })
 	return nil
@@ -212,11 +234,9 @@ func startsAnew(err error) bool {
 	return errors.Is(err, errAbsent) || errors.Is(err, errLost) || errors.Is(err, errRebooted) || errors.Is(err, errRestarting)
 }
 
-// afterSession notes how a session ended, waits as long as it should, and returns
-// the rung of the ladder that is to be taken next; nil for none.
-func (m *Modem) afterSession(ctx context.Context, l *ladder, served bool, err error) *rung {
-	var take *rung
-	var wait time.Duration
+// afterSession notes how a session ended, and returns the rung of the ladder that
+// is to be taken next, nil for none, and how long to wait otherwise.
+func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wait time.Duration) {
 	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
 	switch {
 	case planned:
@@ -243,10 +263,7 @@ func (m *Modem) afterSession(ctx context.Context, l *ladder, served bool, err er
 			f.NextReset = l.rest
 		}
 	})
-	if take == nil && !planned {
-		m.pause(ctx, wait, errors.Is(err, errAbsent))
-	}
-	return take
+	return take, wait
 }
 
 // rungs are what may be done for the module, as far as it is known.
@@ -277,6 +294,9 @@ func (m *Modem) climb(ctx context.Context, r *rung) {
 
 // pause waits until the next session is worth trying. What a person wants ends it.
 func (m *Modem) pause(ctx context.Context, wait time.Duration, absent bool) {
+	if wait == 0 && !absent {
+		return
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var woken sync.WaitGroup

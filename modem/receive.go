@@ -128,16 +128,10 @@ func (s *session) keep(ctx context.Context, line string) bool {
 	}
 	ctx = context.WithoutCancel(ctx)
 	now, sim := time.Now(), s.simName()
-	mti, err := pdu.MessageType(tpdu)
-	switch {
-	case err == nil && mti == pdu.MTIStatusReport:
+	if mti, e := pdu.MessageType(tpdu); e == nil && mti == pdu.MTIStatusReport {
 		err = s.m.inbox.Report(ctx, sms.Report{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
-	case err == nil:
-		in := sms.Inbound{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now}
-		if d, _, err := pdu.ParseDeliver(tpdu); err == nil {
-			in.From, in.Text = d.Originator.String(), d.UserData.Text(d.DCS)
-		}
-		err = s.m.inbox.Receive(ctx, in)
+	} else {
+		err = s.m.inbox.Receive(ctx, sms.Inbound{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
 	}
 	if err != nil {
 		s.m.log.Error("not stored, the network will bring it again", "err", err)

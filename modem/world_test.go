@@ -308,7 +308,11 @@ func (in *inbox) Receive(_ context.Context, m sms.Inbound) error {
 	in.mu.Lock()
 	in.sim = m.SIM
 	in.mu.Unlock()
-	return in.store("received " + m.Text)
+	d, _, err := pdu.ParseDeliver(m.TPDU)
+	if err != nil {
+		return in.store(fmt.Sprintf("received unreadable %X", m.TPDU))
+	}
+	return in.store("received " + d.UserData.Text(d.DCS))
 }
 
 func (in *inbox) Late(_ context.Context, attempt int64, o sms.Outcome) error {

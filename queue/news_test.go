@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cellpost/pdu"
 	"cellpost/queue"
 	"cellpost/sms"
 )
@@ -146,14 +147,35 @@ func TestEventsWhenTheStoreIsBack(t *testing.T) {
 	})
 }
 
+// TestReceive shows that the clerk hands over what waits for parts in vain.
 func TestReceive(t *testing.T) {
-	bubble(t, sms.Rules{}, nil, func(w *world) {
-		in := sms.Inbound{SIM: "a", Modem: "m", TPDU: []byte{4, 1}, From: "447700900123", Text: "hello", Received: time.Now()}
-		w.ok(w.queue.Receive(w.ctx, in))
-		list, err := w.store.Inbox(w.ctx, 0)
-		w.ok(err)
-		if len(list) != 1 || list[0].Text != "hello" {
-			w.Errorf("the inbox has %+v", list)
+	bubble(t, sms.Rules{PartsWait: time.Minute}, nil, func(w *world) {
+		receive := func(seq byte) {
+			d := pdu.Deliver{
+				Originator: pdu.Address{TON: pdu.TONAlphanumeric, Value: "Pump"}, Time: time.Now(),
+				UserData: pdu.UserData{Header: []pdu.IE{pdu.Concat{Reference: 1, Total: 2, Seq: seq, Bits: 8}.IE()}, Data: []byte("hello")},
+			}
+			tpdu, err := d.AppendBinary(nil)
+			w.ok(err)
+			w.ok(w.queue.Receive(w.ctx, sms.Inbound{SIM: "a", Modem: "m", TPDU: tpdu, Received: time.Now()}))
 		}
+		inbox := func(want ...string) {
+			list, err := w.store.Inbox(w.ctx, 0)
+			w.ok(err)
+			var got []string
+			for _, in := range list {
+				got = append(got, in.Text)
+			}
+			if !slices.Equal(got, want) {
+				w.Errorf("the inbox has %q, want %q", got, want)
+			}
+		}
+		receive(1)
+		w.until(59 * time.Second)
+		inbox()
+		w.until(61 * time.Second)
+		inbox("hello[part 2 of 2 is missing]")
+		receive(2)
+		inbox("hellohello")
 	})
 }

@@ -126,9 +126,14 @@ func (q *Queue) Report(ctx context.Context, r sms.Report) error {
 // Receive takes a message from a handset off a modem; the modem may
 // acknowledge it when Receive returns nil.
 func (q *Queue) Receive(ctx context.Context, in sms.Inbound) error {
-	if err := q.store.Receive(ctx, in); err != nil {
+	fresh, due, err := q.store.Receive(ctx, in)
+	if err != nil {
 		return err
 	}
+	if !fresh {
+		q.log.Debug("message from a handset is stored already", "modem", in.Modem, "sim", in.SIM)
+	}
+	q.alarm.notLater(due)
 	poke(q.news)
 	return nil
 }

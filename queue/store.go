@@ -50,23 +50,28 @@ type Store interface {
 	// after all. A result for any other attempt changes nothing.
 	Late(ctx context.Context, attempt int64, o sms.Outcome) error
 
-	// NextDue is the earliest Review of any message; ok is false when nothing waits.
+	// NextDue is when Overdue has something to do; ok is false when nothing waits.
 	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
 
 	// Overdue lets [sms.Rules.Review] decide about messages whose Review has
-	// come, a bounded number at a time, and returns the lanes that got work.
+	// come, and hands over messages from handsets whose wait for parts is over, a
+	// bounded number at a time. It returns the lanes that got work.
 	Overdue(ctx context.Context) ([]sms.Lane, error)
 
-	// Report stores a status report and matches it: by SIM, TP-MR and recipient
-	// with the newest part, one that waits for a report first. Else it is about a
-	// part of unknown outcome to that recipient by that SIM, if there is just one
-	// and no hand-over to that recipient is under way there. A report that matches
-	// nothing is kept, and looked at when a part gets its TP-MR. matched tells.
+	// Report stores a status report and matches it by SIM, recipient, TP-MR and
+	// time, as [sms.MatchReport] says. A report that matches nothing is kept, and
+	// looked at when a hand-over by that SIM to that recipient ends. matched tells.
 	Report(ctx context.Context, r sms.Report) (matched bool, err error)
 
-	// Receive stores a message from a handset. One that is stored already (same
-	// SIM, same TPDU) is taken as done.
-	Receive(ctx context.Context, in sms.Inbound) error
+	// Receive stores a message from a handset, whatever it is: once it returns nil
+	// the modem may delete it. It is in the inbox at once, or when its parts are
+	// there as [sms.Rules.Join] puts them together, or at due without those that
+	// are missing; they may still come. fresh is false for one that is stored
+	// already, by [sms.Fingerprint] on the same SIM, even if it was deleted since.
+	Receive(ctx context.Context, in sms.Inbound) (fresh bool, due time.Time, err error)
+
+	// Card says what the SIM in a slot is called, and keeps it, see [sms.NameCard].
+	Card(ctx context.Context, here sms.Card, busy []string) (name, warning string, err error)
 
 	// Cancel stops a message that is queued, scheduled, held or unknown.
 	// [ErrState] when it is too late, [ErrNoMessage] when there is none.

@@ -31,17 +31,6 @@ type Undeliverable struct{ Reason string }
 
 func (e *Undeliverable) Error() string { return "undeliverable: " + e.Reason }
 
-// Inbound is a short message from a handset (MO), as it came off the air.
-type Inbound struct {
-	ID       int64
-	SIM      string
-	Modem    string
-	TPDU     []byte // SMS-DELIVER
-	From     string // decoded for people; what decides is the TPDU
-	Text     string
-	Received time.Time
-}
-
 // Report is a status report, as it came off the air.
 type Report struct {
 	SIM      string

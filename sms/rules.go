@@ -19,6 +19,7 @@ type Rules struct {
 	UnknownWait   time.Duration // how long evidence about an unknown outcome is awaited
 	EscalateAfter time.Duration // how long a message waits for the SIMs it prefers
 	Resend        bool          // unknown outcomes are sent again, unless the account says otherwise
+	PartsWait     time.Duration // how long a message from a handset waits for its next part; 0: 10 min
 }
 
 // Route says which SIMs carry messages to numbers with a prefix.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,7 +15,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"cellpost/modem"
+	"cellpost/board"
 	"cellpost/sms"
 )
 
@@ -26,7 +25,9 @@ type config struct {
 	CountryPrefix string       `toml:"country_prefix"` // for national numbers ("44"); empty: they are refused
 	SMTP          []smtpConfig `toml:"smtp"`           // one per listener
 	MailOut       mailConfig   `toml:"mail_out"`
+	Modems        modemsConfig `toml:"modems"`
 	Modem         []modemEntry `toml:"modem"`
+	Board         board.Config `toml:"board"` // the hardware that the modems sit on
 	Route         []routeEntry `toml:"route"` // longest prefix wins; none: every SIM in one tier
 	Send          sendConfig   `toml:"send"`
 }
@@ -46,16 +47,6 @@ type smtpConfig struct {
 type mailConfig struct {
 	Smarthost string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
 	From      string `toml:"from"`
-}
-
-// modemEntry is one modem.
-type modemEntry struct {
-	Name    string `toml:"name"`
-	Device  string `toml:"device"`  // path of its serial device
-	Profile string `toml:"profile"` // auto
-	PIN     string `toml:"pin"`
-	MSISDN  string `toml:"msisdn"` // the SIM's own number, when the SIM does not tell
-	SIM     string `toml:"sim"`    // its name in routes; default: the modem's
 }
 
 // routeEntry says which SIMs carry the numbers with a prefix.
@@ -152,7 +143,7 @@ func loadConfig(file string) (config, error) {
 }
 
 // laterKeys are keys of the documented file that this release does not have.
-var laterKeys = []string{"http", "ftp", "smpp", "modems", "imei", "usb"}
+var laterKeys = []string{"http", "ftp", "smpp"}
 
 // tomlError finds the line and the words for what the decoder did not like.
 func tomlError(file string, err error) error {
@@ -160,7 +151,7 @@ func tomlError(file string, err error) error {
 		key := e.Errors[0].Key()
 		line, _ := e.Errors[0].Position()
 		hint := "see the README for the keys there are"
-		if slices.Contains(laterKeys, key[0]) || slices.Contains(laterKeys, key[len(key)-1]) {
+		if slices.Contains(laterKeys, key[0]) {
 			hint = "this release does not have it yet: remove the line"
 		}
 		return &configError{file, line, fmt.Sprintf("unknown key %s (%s)", strings.Join(key, "."), hint)}
@@ -227,7 +218,7 @@ func (c *config) check(s source) error {
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkRoutes, c.checkSend, c.checkMailOut} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSend, c.checkMailOut} {
 		if err := check(s); err != nil {
 			return err
 		}
@@ -267,43 +258,8 @@ func isAddress(s string) bool {
 	return err == nil
 }
 
-func (c *config) checkModems(s source) error {
-	for i := range c.Modem {
-		m := &c.Modem[i]
-		if m.SIM == "" {
-			m.SIM = m.Name
-		}
-		switch {
-		case m.Name == "":
-			return s.at("modem", i, "name", "this modem has no name")
-		case m.Device == "":
-			return s.at("modem", i, "device", "modem %s has no device: write the path of its serial device", m.Name)
-		case m.Profile != "" && m.Profile != "auto":
-			return s.at("modem", i, "profile", "profile %q: this release knows auto alone", m.Profile)
-		case strings.Trim(m.MSISDN, "0123456789") != "":
-			return s.at("modem", i, "msisdn", "msisdn %q: digits only, international", m.MSISDN)
-		case m.PIN != "" && (strings.Trim(m.PIN, "0123456789") != "" || len(m.PIN) < 4 || len(m.PIN) > 8):
-			return s.at("modem", i, "pin", "pin: four to eight digits")
-		}
-		for j, o := range c.Modem[:i] {
-			switch {
-			case o.Name == m.Name:
-				return s.at("modem", i, "name", "name %q is taken by modem number %d", m.Name, j+1)
-			case o.Device == m.Device:
-				return s.at("modem", i, "device", "device %q is that of modem %s", m.Device, o.Name)
-			case o.SIM == m.SIM: // reports are matched by SIM and reference
-				return s.at("modem", i, "sim", "SIM %q is in modem %s: give each SIM a name of its own", m.SIM, o.Name)
-			}
-		}
-	}
-	return nil
-}
-
 func (c *config) checkRoutes(s source) error {
-	sims := map[string]bool{}
-	for _, m := range c.Modem {
-		sims[m.SIM] = true
-	}
+	sims := c.sims()
 	seen := map[string]bool{}
 	for i, r := range c.Route {
 		switch {
@@ -320,7 +276,7 @@ func (c *config) checkRoutes(s source) error {
 		}
 		seen[r.Prefix] = true
 		for _, sim := range slices.Concat(r.Tiers...) {
-			if !sims[sim] {
+			if !slices.Contains(sims, sim) && !c.Modems.Discover { // what is discovered has names that nobody knows yet
 				return s.at("route", i, "tiers", "no modem has a SIM named %q", sim)
 			}
 		}
@@ -371,8 +327,8 @@ func (c config) rules() *sms.Rules {
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
 	}
-	for _, m := range c.Modem {
-		r.SIMs = append(r.SIMs, m.SIM)
+	if !c.Modems.Discover {
+		r.SIMs = c.sims()
 	}
 	for _, e := range c.Route {
 		price := sms.DefaultPrice
@@ -382,13 +338,4 @@ func (c config) rules() *sms.Rules {
 		r.Routes = append(r.Routes, sms.Route{Prefix: e.Prefix, Tiers: e.Tiers, Price: price})
 	}
 	return r
-}
-
-// modem is what package modem has to know of an entry.
-func (c config) modem(e modemEntry) modem.Config {
-	return modem.Config{
-		Name: e.Name, Device: e.Device, PIN: e.PIN, PINLog: filepath.Join(c.DataDir, "pin-"+url.PathEscape(e.Name)), MSISDN: e.MSISDN, SIM: e.SIM,
-		PromptTimeout: time.Duration(c.Send.PromptTimeout),
-		ResultTimeout: time.Duration(c.Send.ResultTimeout),
-	}
 }

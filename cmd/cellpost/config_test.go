@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cellpost/modem"
 	"cellpost/sms"
 )
 
@@ -47,8 +48,8 @@ result_timeout = "90s"
 		}}},
 		MailOut: mailConfig{From: "sms@cellpost.local"},
 		Modem: []modemEntry{
-			{Name: "m0", Device: "/dev/ttyUSB0", SIM: "m0"},
-			{Name: "m1", Device: "/dev/ttyUSB1", SIM: "blue"},
+			{Name: "m0", Device: "/dev/ttyUSB0", SIM: "m0", SlotHold: duration(30 * time.Minute)},
+			{Name: "m1", Device: "/dev/ttyUSB1", SIM: "blue", SlotHold: duration(30 * time.Minute)},
 		},
 		Send: sendConfig{
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(90 * time.Second),
@@ -77,8 +78,8 @@ func TestConfigFaults(t *testing.T) {
 		{"unknown key", "# a comment\n\ncolour = 1", 3, "unknown key colour (see the README"},
 		{"unknown table", "[sned]\n", 1, "unknown key sned"},
 		{"unknown key in a table", "[send]\nprompt = \"1s\"", 2, "unknown key send.prompt"},
+		{"later table, a", "[http]\nlisten = \":80\"", 1, "does not have it yet"},
 		{"later table", "[ftp]\nlisten = \":2121\"", 1, "does not have it yet"},
-		{"later key", modem + "usb = \"1-1.3\"", 4, "does not have it yet"},
 		{"key twice", "data_dir = \"/a\"\ndata_dir = \"/b\"", 2, ""},
 
 		{"no data_dir", "country_prefix = \"44\"\ndata_dir = \"\"", 2, "data_dir is empty"},
@@ -100,7 +101,29 @@ func TestConfigFaults(t *testing.T) {
 		{"name twice", modem + "[[ modem ]]\ndevice = \"/dev/ttyUSB1\"\nname = \"a\"", 6, "taken by modem number 1"},
 		{"device twice", modem + "[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB0\"", 6, "is that of modem a"},
 		{"SIM twice", modem + "[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB1\"\nsim = \"a\"", 7, "is in modem a"},
-		{"profile", modem + "profile = \"huawei\"", 4, "auto"},
+		{"profile", modem + "profile = \"nokia\"", 4, "profile \"nokia\": auto, or one of "},
+		{"profiles that are not there", "[modems]\nprofiles = \"/nonexistent/p.toml\"", 2, "profiles: open /nonexistent/p.toml: no such file"},
+		{"unknown key of all modems", "[modems]\ndiscovery = true", 2, "unknown key modems.discovery"},
+
+		{"device and usb", modem + "usb = \"1-1.3\"", 4, "modem a has device and usb: one of them"},
+		{"imei and usb", "[[modem]]\nname = \"a\"\nusb = \"1-1.3\"\nimei = \"490154203237518\"", 3, "modem a has imei and usb: one of them"},
+		{"short imei", "[[modem]]\nname = \"a\"\nimei = \"4901542032375\"", 3, "15 digits"},
+		{"imei of letters", "[[modem]]\nname = \"a\"\nimei = \"49015420323751x\"", 3, "15 digits"},
+		{"imei twice", "[[modem]]\nname = \"a\"\nimei = \"490154203237518\"\n[[modem]]\nname = \"b\"\nimei = \"4901542032375123\"", 6, "is that of modem a"},
+		{"usb", "[[modem]]\nname = \"a\"\nusb = \"/dev/ttyUSB0\"", 3, "like 1-1.3"},
+		{"usb twice", "[[modem]]\nname = \"a\"\nusb = \"1-1.3\"\n[[modem]]\nname = \"b\"\nusb = \"1-1.3\"", 6, "is that of modem a"},
+		{"slot_hold without unit", modem + "slot_hold = 30", 4, "slot_hold: write it with its unit"},
+		{"smsc", modem + "smsc = \"447785016005\"", 4, "like +447785016005"},
+
+		{"slot without sim", modem + "[[modem.slot]]\npin = \"1234\"", 4, "slot 2 of modem a has no sim"},
+		{"SIM of a slot twice", modem + "[[modem.slot]]\nsim = \"b\"\n[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB1\"", 6, "SIM \"b\" is in modem a"},
+		{"slot of the second modem", modem + "[[modem.slot]]\nsim = \"x\"\n[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB1\"\n[[modem.slot]]\nsim = \"y\"\npin = \"1\"", 11, "four to eight digits"},
+		{"msisdn of a slot", modem + "[[modem.slot]]\nsim = \"b\"\nmsisdn = \"0770\"\n[[modem.slot]]\nsim = \"c\"\nmsisdn = \"+44\"", 9, "digits only"},
+		{"unknown key of a slot", modem + "[[modem.slot]]\ndevice = \"/dev/ttyUSB1\"", 5, "unknown key modem.slot.device"},
+
+		{"board", "[board]\ntype = \"abacus\"", 2, "board type \"abacus\""},
+		{"slot of the board", modem + "[[board.slot]]\nname = \"left\"\nusb = \"tty\"", 6, "no port"},
+		{"slot of the board without a modem", modem + "[[board.slot]]\nname = \"left\"\nusb = \"1-1\"\nmodem = \"b\"", 7, "no modem is named \"b\""},
 		{"msisdn", modem + "msisdn = \"+447700900001\"", 4, "digits only"},
 		{"pin of letters", modem + "pin = \"abcd\"", 4, "four to eight digits"},
 		{"short pin", modem + "pin = \"123\"", 4, "four to eight digits"},
@@ -180,6 +203,76 @@ on_unknown = "hold"
 	}
 }
 
+// TestSIMs: a SIM in a second slot is a SIM like others; what is discovered is not
+// known beforehand, so that no SIM counts as the only one.
+func TestSIMs(t *testing.T) {
+	const modem = "[[modem]]\nname = \"a\"\ndevice = \"/dev/ttyUSB0\"\n"
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"one", modem, []string{"a"}},
+		{"two slots", modem + "[[modem.slot]]\nsim = \"b\"\n[[route]]\ntiers = [[\"a\"], [\"b\"]]", []string{"a", "b"}},
+		{"discovered", "[modems]\ndiscover = true\n" + modem + "[[route]]\ntiers = [[\"a\"], [\"490154203237518\"]]", nil},
+	} {
+		conf, err := loadConfig(write(t, c.text))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := conf.rules().SIMs; !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestModemConfig(t *testing.T) {
+	c, err := loadConfig(write(t, `
+data_dir = "/data"
+[[modem]]
+name = "a/b"
+usb = "1-1.3"
+pin = "1234"
+smsc = "+447785016005"
+reject_calls = true
+slot_hold = "5m"
+[[modem.slot]]
+sim = "second"
+pin = "5678"
+msisdn = "447700900002"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := modem.Config{
+		Name: "a/b", SIM: "a/b", PIN: "1234", PINLog: "/data/pin-a%2Fb", SMSC: "+447785016005", RejectCalls: true,
+		Slots:    []modem.Slot{{SIM: "second", PIN: "5678", PINLog: "/data/pin-a%2Fb,2", MSISDN: "447700900002"}},
+		SlotHold: 5 * time.Minute, PromptTimeout: 10 * time.Second, ResultTimeout: time.Minute,
+	}
+	if got := c.modem(c.Modem[0], nil); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestCheckDigit(t *testing.T) {
+	for imei, want := range map[string]bool{
+		"490154203237518": true, "490154203237517": false, "49015420323751": true, "4901542032375112": true, "": true,
+	} {
+		if got := checkDigit(imei); got != want {
+			t.Errorf("%s: %t", imei, got)
+		}
+	}
+}
+
+func TestSuspendedNote(t *testing.T) {
+	c := config{DataDir: t.TempDir()}
+	for _, on := range []bool{false, true, true, false, false} {
+		if err := c.setSuspended("../m 0", on); err != nil || c.suspended("../m 0") != on {
+			t.Errorf("%t: %v", on, err)
+		}
+	}
+}
+
 // TestReadme: the configurations of the README are valid, and the values that it
 // calls defaults are those of a file that leaves them out.
 func TestReadme(t *testing.T) {
@@ -206,6 +299,8 @@ domains = ["*"]
 name = "m0"
 device = "/dev/ttyUSB2"
 profile = "auto"
+[board]
+type = "auto"
 [[route]]
 prefix = "44"
 tiers = [["m0"]]

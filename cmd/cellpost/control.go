@@ -16,10 +16,12 @@ import (
 
 	"cellpost/ingress"
 	"cellpost/ingress/httpd"
-	"cellpost/modem"
 	"cellpost/queue"
 	"cellpost/sms"
 )
+
+// errClaimed says that another process works on the data.
+var errClaimed = errors.New("another cellpost runs on")
 
 // claim takes the data for this process, so that no two send from one queue.
 // The kernel gives it back when the file is closed or the process ends.
@@ -30,7 +32,7 @@ func claim(dir string) (io.Closer, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("another cellpost runs on %s: stop it first, or name another data_dir", dir)
+		err = fmt.Errorf("%w %s: stop it first, or name another data_dir", errClaimed, dir)
 	}
 	if err != nil {
 		f.Close()
@@ -64,8 +66,9 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		List: func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error) {
 			return d.store.List(ctx, queue.Filter{State: state, Account: account, Limit: limit})
 		},
-		Show: d.store.Show, Cancel: d.queue.Cancel, Inbox: d.store.Inbox, Modems: d.modemViews, Log: d.log,
-		Send: d.send,
+		Show: d.store.Show, Cancel: d.queue.Cancel, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.networkClock, Log: d.log,
+		Send:    d.send,
+		Control: func(name string) (httpd.ModemControl, bool) { return d.control(ctx, name) },
 	}
 	srv := &http.Server{Handler: api.Handler(), ReadTimeout: controlTime, WriteTimeout: controlTime}
 	done := make(chan struct{})
@@ -107,67 +110,85 @@ func (d *daemon) send(ctx context.Context, account string, s ingress.Submission)
 	return d.gate.Submit(ctx, a, s)
 }
 
-func (d *daemon) modemViews() []httpd.Modem {
-	views := make([]httpd.Modem, len(d.modems))
-	for i, m := range d.modems {
-		views[i] = modemView(m.Facts())
-	}
-	return views
-}
-
-func modemView(f modem.Facts) httpd.Modem {
-	return httpd.Modem{
-		Name: f.Name, Device: f.Device, State: string(f.State()), Since: f.Since, Problem: f.Problem, NextStep: f.NextStep(),
-		SIM: f.SIM, IMEI: f.IMEI, IMSI: f.IMSI, ICCID: f.ICCID, MSISDN: f.MSISDN, SMSC: f.SMSC,
-		Manufacturer: f.Manufacturer, Model: f.Model, Revision: f.Revision,
-		Operator: f.Operator, Network: string(f.Network), SignalDBm: f.SignalDBm, Reception: f.Reception,
-		Sent: f.Sent, Refused: f.Refused, Stalls: f.Stalls, LastSent: f.LastSent,
-	}
-}
-
 // errNoDaemon says that no daemon answers on the control socket.
 var errNoDaemon = errors.New("cellpost is not running on this data_dir (start it: cellpost serve --config FILE)")
 
-// call asks the running daemon. [errNoDaemon] when there is none.
+// call asks the running daemon, for controlTime at most if ctx does not say how
+// long. [errNoDaemon] when there is none.
 func (c config) call(ctx context.Context, method, path string, body, answer any) error {
-	client := http.Client{
-		Timeout: controlTime,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", c.controlSocket())
-		}},
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, controlTime)
+		defer cancel()
 	}
-	defer client.CloseIdleConnections()
+	resp, err := c.open(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Close()
+	if err := json.NewDecoder(resp).Decode(answer); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+// open is call for an answer that has no end: the caller reads and closes it.
+func (c config) open(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", c.controlSocket())
+		},
+	}}
 	var in bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&in).Encode(body); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://cellpost"+path, &in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return errNoDaemon
+		return nil, errNoDaemon
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("ask the daemon: %w (run this as root or as a user of the daemon's group)", err)
 	}
 	if err != nil {
-		return fmt.Errorf("ask the daemon: %w", err)
+		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
-	defer resp.Body.Close()
 	switch resp.Header.Get("Content-Type") {
-	case "application/json":
+	case "application/json", httpd.LinesType:
+		return resp.Body, nil
 	case "application/problem+json":
+		defer resp.Body.Close()
 		var p httpd.Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
-			return fmt.Errorf("the daemon answered %s", resp.Status)
+			return nil, fmt.Errorf("the daemon answered %s", resp.Status)
 		}
-		return errors.New(p.Detail)
-	default:
-		return fmt.Errorf("the daemon answered %s: it is of another version; restart it", resp.Status)
+		return nil, errors.New(p.Detail)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("the daemon's answer: %w", err)
+	resp.Body.Close()
+	return nil, fmt.Errorf("the daemon answered %s: it is of another version; restart it", resp.Status)
+}
+
+// query loads the configuration that a verb names, and asks the daemon.
+func query[T any](ctx context.Context, f configFlag, method, path string, body any) (answer T, err error) {
+	c, err := loadConfig(f.Config)
+	if err != nil {
+		return answer, err
 	}
-	return nil
+	err = c.call(ctx, method, path, body, &answer)
+	return answer, err
+}
+
+// slowQuery is query for what waits for the network or for a module: the daemon
+// gives up first.
+func slowQuery[T any](ctx context.Context, f configFlag, method, path string, body any) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, httpd.SlowTime+2*controlTime)
+	defer cancel()
+	return query[T](ctx, f, method, path, body)
 }

@@ -26,7 +26,8 @@ type verbs struct {
 	Queue   queueVerb   `cmd:"" help:"See and cancel messages."`
 	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
 	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
-	Modem   modemVerb   `cmd:"" help:"See the modems."`
+	Modem   modemVerb   `cmd:"" help:"See the modems, and act on them."`
+	Doctor  doctorVerb  `cmd:"" help:"Explain what is wrong with modems, SIMs, network, clock and disk, and what to do."`
 	PDU     pduVerb     `cmd:"" name:"pdu" help:"Read and write PDUs by hand; needs no gateway."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }

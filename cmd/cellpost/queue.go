@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -181,29 +180,5 @@ func (v queueCancelVerb) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s %s\n", m.ID, m.State)
-	return nil
-}
-
-type inboxVerb struct {
-	configFlag
-	Limit int  `help:"How many." default:"50"`
-	JSON  bool `help:"Print one JSON object a line."`
-}
-
-func (v inboxVerb) Run(ctx context.Context, s streams) error {
-	c, err := loadConfig(v.Config)
-	if err != nil {
-		return err
-	}
-	var in []httpd.Inbound
-	if err := c.call(ctx, http.MethodGet, "/v1/inbox?limit="+strconv.Itoa(v.Limit), nil, &in); err != nil {
-		return err
-	}
-	if v.JSON {
-		return printLines(s.out, in)
-	}
-	for _, m := range in {
-		fmt.Fprintf(s.out, "%s from %s by %s: %q\n", m.Received.Local().Format(clock), strings.Map(visible, m.From), m.SIM, m.Text)
-	}
 	return nil
 }

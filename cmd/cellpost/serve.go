@@ -10,12 +10,16 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
+	"cellpost/board"
 	"cellpost/ingress"
 	"cellpost/ingress/smtpd"
 	"cellpost/modem"
+	"cellpost/modem/profile"
 	"cellpost/queue"
 	"cellpost/queue/sqlite"
+	"cellpost/sms"
 	"cellpost/systemd"
 )
 
@@ -43,10 +47,13 @@ type daemon struct {
 	log    *slog.Logger
 	ready  func() // called when every door listens; may be nil
 
-	store  *sqlite.Store
-	queue  *queue.Queue
-	gate   *ingress.Gate
-	modems []*modem.Modem
+	store *sqlite.Store
+	queue *queue.Queue
+	gate  *ingress.Gate
+
+	hardware *board.Hardware
+	fleet    *modem.Fleet
+	time     *modem.ClockWatch // what the networks say of it
 }
 
 // run starts what there is in order, and stops it in reverse. A part that
@@ -88,7 +95,19 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	clerk := start(ctx, d.queue.Run)
 	defer clerk.stop()
 
-	modems := start(ctx, d.runModems())
+	// The lines of the board do not float while a modem hangs on them.
+	if d.hardware, err = d.openBoard(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.hardware.Close()) }()
+	table, err := d.config.profiles()
+	if err != nil {
+		return err
+	}
+	// Without a modem the gateway still takes messages.
+	d.time = modem.NewClockWatch(clockFloor())
+	d.fleet = d.newFleet(table)
+	modems := start(ctx, d.fleet.Run)
 	defer modems.stop()
 
 	d.gate = &ingress.Gate{
@@ -181,39 +200,110 @@ func (d *daemon) logConfig() {
 		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
 	}
 	for _, m := range c.Modem {
-		d.log.Info("configuration", "modem", m.Name, "device", m.Device, "sim", m.SIM, "pin", m.PIN != "")
+		d.log.Info("configuration", "modem", m.Name, "device", m.Device, "imei", m.IMEI, "usb", m.USB, "profile", m.Profile,
+			"sim", m.SIM, "pin", m.PIN != "", "slots", len(m.slots()))
 	}
 }
 
-// sender finds the SIM with a number, as configured or as the SIM tells.
+// sender finds the SIM with a number, as the SIM tells or, for one in a slot
+// that is not in use, as configured.
 func (d *daemon) sender(msisdn string) (sim string, ok bool) {
-	for _, m := range d.modems {
+	for _, m := range d.fleet.Modems() {
 		if f := m.Facts(); f.MSISDN == msisdn {
 			return f.SIM, true
+		}
+	}
+	for _, e := range d.config.Modem {
+		for _, slot := range e.slots() {
+			if slot.MSISDN == msisdn {
+				return slot.SIM, true
+			}
 		}
 	}
 	return "", false
 }
 
-// runModems makes the modems; what it returns keeps them in service.
-func (d *daemon) runModems() func(context.Context) error {
+// newFleet makes the modems of the configuration; others are discovered if that
+// is wanted.
+func (d *daemon) newFleet(table *profile.Table) *modem.Fleet {
+	entries := map[string]modemEntry{}
+	c := modem.FleetConfig{Tree: d.config.Modems.tree(), Discover: d.config.Modems.Discover, Ports: table.Ports, Log: d.log}
 	for _, e := range d.config.Modem {
-		serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
-		d.modems = append(d.modems, modem.New(d.config.modem(e), d.queue, serve, d.log))
+		entries[e.Name] = e
+		c.Modems = append(c.Modems, modem.Entry{Name: e.Name, Device: e.Device, USB: e.USB, IMEI: e.IMEI})
 	}
-	return func(ctx context.Context) error {
-		var wg sync.WaitGroup
-		for _, m := range d.modems {
-			wg.Go(func() {
-				if err := m.Run(ctx); err != nil {
-					d.log.Error("modem given up", "modem", m.Facts().Name, "err", err)
-				}
-			})
+	c.Make = func(name string, locate func(context.Context) (modem.Place, error)) *modem.Modem {
+		e, configured := entries[name]
+		if !configured {
+			e = modemEntry{Name: name, SIM: name, SlotHold: defaultSlotHold}
 		}
-		<-ctx.Done() // without a modem the gateway still takes messages
-		wg.Wait()
-		return nil
+		return d.newModem(e, table, locate)
 	}
+	return modem.NewFleet(c)
+}
+
+// newModem makes a modem with what the board can do for it, out of service if a
+// person has suspended it.
+func (d *daemon) newModem(e modemEntry, table *profile.Table, locate func(context.Context) (modem.Place, error)) *modem.Modem {
+	serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
+	c := d.equip(d.config.modem(e, table))
+	c.Locate, c.NameCard, c.Clock = locate, d.nameCard, d.time.Add
+	m := modem.New(c, d.queue, serve, d.log)
+	if d.config.suspended(e.Name) {
+		m.Suspend()
+	}
+	return m
+}
+
+// clockFloor is a time that has passed: no network is believed that tells an
+// earlier one.
+func clockFloor() time.Time {
+	floor := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+	if built := builtAt(); built.After(floor) {
+		return built
+	}
+	return floor
+}
+
+// nameCard finds the name of a SIM in routes. The names of SIMs that are in
+// service elsewhere are taken.
+func (d *daemon) nameCard(ctx context.Context, p modem.Plugged) (name, warning string, err error) {
+	var busy []string
+	for _, m := range d.fleet.Modems() {
+		if f := m.Facts(); f.Name != p.Modem && f.Card == modem.CardReady {
+			busy = append(busy, f.SIM)
+		}
+	}
+	return d.store.Card(ctx, sms.Card{ICCID: p.ICCID, IMSI: p.IMSI, Modem: p.Modem, Slot: p.Slot, Configured: p.Configured}, busy)
+}
+
+// openBoard takes the hardware that the modems sit on into use. What is missing
+// of it is told, and keeps nothing from working.
+func (d *daemon) openBoard() (*board.Hardware, error) {
+	h, err := board.Open(d.config.Board, d.config.Modems.boardRoot())
+	if err != nil {
+		return nil, err
+	}
+	d.log.Info("board", "model", h.Board.String(), "slots", len(h.Slots))
+	if err := h.Problems(); err != nil {
+		d.log.Warn("board", "err", err)
+	}
+	return h, nil
+}
+
+// equip gives a modem what the board can do for it.
+func (d *daemon) equip(c modem.Config) modem.Config {
+	slot := d.hardware.Slot(c.Name)
+	if slot == nil {
+		return c
+	}
+	for _, s := range slot.Resets() {
+		c.Steps = append(c.Steps, modem.Step{Name: s.Name, USB: strings.HasPrefix(s.Name, "USB"), Do: s.Do, Settle: s.Settle})
+	}
+	if slot.SIMs() > 1 {
+		c.SelectSIM = slot.SelectSIM
+	}
+	return c
 }
 
 // openDoors listens on every door; what it returns serves them.

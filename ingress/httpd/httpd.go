@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"time"
 
 	"cellpost/ingress"
 	"cellpost/sms"
@@ -26,34 +25,12 @@ type API struct {
 	Send   func(ctx context.Context, account string, s ingress.Submission) (ingress.Receipt, error)
 	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
 	Modems func() []Modem
-	Log    *slog.Logger
-}
+	Clock  func() Clock
 
-// Modem is a modem as operators see it.
-type Modem struct {
-	Name         string    `json:"name"`
-	Device       string    `json:"device"`
-	State        string    `json:"state"`
-	Since        time.Time `json:"since,omitzero"`
-	Problem      string    `json:"problem,omitempty"`
-	NextStep     string    `json:"next_step,omitempty"`
-	SIM          string    `json:"sim"`
-	IMEI         string    `json:"imei,omitempty"`
-	IMSI         string    `json:"imsi,omitempty"`
-	ICCID        string    `json:"iccid,omitempty"`
-	MSISDN       string    `json:"msisdn,omitempty"`
-	SMSC         string    `json:"smsc,omitempty"`
-	Manufacturer string    `json:"manufacturer,omitempty"`
-	Model        string    `json:"model,omitempty"`
-	Revision     string    `json:"revision,omitempty"`
-	Operator     string    `json:"operator,omitempty"`
-	Network      string    `json:"network,omitempty"`
-	SignalDBm    int       `json:"signal_dbm,omitempty"`
-	Reception    string    `json:"reception,omitempty"`
-	Sent         int       `json:"sent"`
-	Refused      int       `json:"refused"`
-	Stalls       int       `json:"stalls"`
-	LastSent     time.Time `json:"last_sent,omitzero"`
+	// Control finds what can be done with a modem.
+	Control func(name string) (ModemControl, bool)
+
+	Log *slog.Logger
 }
 
 // SendRequest is the body of POST /v1/messages.
@@ -83,8 +60,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/messages/{id}", a.show)
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", a.cancel)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
-	mux.HandleFunc("GET /v1/modems", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Modems()) })
-	mux.HandleFunc("GET /v1/modems/{name}", a.modem)
+	a.handleModems(mux)
 	return mux
 }
 
@@ -137,7 +113,7 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) {
 const maxBody = 1 << 20
 
 func (a *API) send(w http.ResponseWriter, r *http.Request) {
-	req, ok := a.request(w, r)
+	req, ok := body[SendRequest](a, w, r)
 	if !ok {
 		return
 	}
@@ -174,8 +150,8 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, status, results)
 }
 
-// request reads a body that holds a SendRequest and nothing else.
-func (a *API) request(w http.ResponseWriter, r *http.Request) (req SendRequest, ok bool) {
+// body reads a body that holds one object and nothing else.
+func body[T any](a *API, w http.ResponseWriter, r *http.Request) (req T, ok bool) {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&req)
@@ -190,7 +166,7 @@ func (a *API) request(w http.ResponseWriter, r *http.Request) (req SendRequest, 
 		status = http.StatusRequestEntityTooLarge
 	}
 	a.problem(w, status, "body: "+err.Error())
-	return SendRequest{}, false
+	return req, false
 }
 
 func (a *API) inbox(w http.ResponseWriter, r *http.Request) {
@@ -208,16 +184,6 @@ func (a *API) inbox(w http.ResponseWriter, r *http.Request) {
 		views[i] = ViewInbound(m)
 	}
 	a.reply(w, http.StatusOK, views)
-}
-
-func (a *API) modem(w http.ResponseWriter, r *http.Request) {
-	for _, m := range a.Modems() {
-		if m.Name == r.PathValue("name") {
-			a.reply(w, http.StatusOK, m)
-			return
-		}
-	}
-	a.problem(w, http.StatusNotFound, "no modem of this name: see cellpost modem list")
 }
 
 // LimitMost is how many rows a listing may have; limitDefault is how many it has

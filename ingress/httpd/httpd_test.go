@@ -64,7 +64,10 @@ func api() *httpd.API {
 			if limit == 13 {
 				return nil, errors.New("disk failure")
 			}
-			return []sms.Inbound{{From: "447700900123", Text: fmt.Sprint(limit), SIM: "a", Modem: "m0", TPDU: []byte{0x04, 0xab}, Received: noon}}, nil
+			return []sms.Inbound{{
+				ID: 7, From: "447700900123", Text: fmt.Sprint(limit), Kind: sms.KindWaiting, Detail: "voicemail waiting (3)", SIM: "a", Modem: "m0",
+				TPDU: []byte{0x04, 0xab}, Received: noon, Sent: noon, Parts: 3, Missing: []int{2}, ReplacedBy: 9,
+			}}, nil
 		},
 		Modems: func() []httpd.Modem { return []httpd.Modem{{Name: "m0"}, {Name: "m 1", SignalDBm: -73}} },
 		Log:    slog.New(slog.DiscardHandler),
@@ -144,7 +147,8 @@ func TestRoutes(t *testing.T) {
 		{"POST /v1/messages", `{"to":["1"],"text":"x"} rest`, 400, "body: invalid character"},
 		{"POST /v1/messages", `{"to":["1"],"text":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "too large"},
 
-		{"GET /v1/inbox", "", 200, `[{"from":"447700900123","text":"50","sim":"a","modem":"m0","received":"2026-07-01T12:00:00Z","tpdu":"04AB"}]`},
+		{"GET /v1/inbox", "", 200, `[{"id":7,"from":"447700900123","text":"50","kind":"waiting","detail":"voicemail waiting (3)","sim":"a","modem":"m0",` +
+			`"received":"2026-07-01T12:00:00Z","sent":"2026-07-01T12:00:00Z","parts":3,"missing":[2],"replaced_by":9,"tpdu":"04AB"}]`},
 		{"GET /v1/inbox?limit=1", "", 200, `"text":"1"`},
 		{"GET /v1/inbox?limit=-1", "", 400, "limit: a number from 1 to 10000"},
 		{"GET /v1/inbox?limit=13", "", 500, "disk failure"},

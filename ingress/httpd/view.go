@@ -19,6 +19,7 @@ type Message struct {
 	Timeline  []Entry   `json:"timeline,omitzero"` // nil: not asked for
 	Duplicate bool      `json:"possible_duplicate"`
 	Created   time.Time `json:"created"`
+	Due       time.Time `json:"due,omitzero"` // from when a modem may take it
 	Text      string    `json:"text"`
 	Queue     int       `json:"queue"`
 	Why       string    `json:"why,omitempty"`
@@ -53,7 +54,7 @@ type Entry struct {
 func View(m sms.Message, timeline []sms.Entry) Message {
 	v := Message{
 		ID: m.ID.String(), To: string(m.To), Account: m.Account, State: m.State, Status: clickatell.Status(m),
-		Duplicate: m.Duplicate, Created: m.Created, Text: m.Text, Queue: m.Priority, Why: m.Why,
+		Duplicate: m.Duplicate, Created: m.Created, Due: m.Due, Text: m.Text, Queue: m.Priority, Why: m.Why,
 	}
 	v.Parts = make([]Part, len(m.Parts))
 	for i, p := range m.Parts {
@@ -92,15 +93,26 @@ func viewAttempt(a sms.Attempt) Attempt {
 
 // Inbound is a message from a handset.
 type Inbound struct {
-	From     string    `json:"from"`
-	Text     string    `json:"text"`
-	SIM      string    `json:"sim"`
-	Modem    string    `json:"modem"`
-	Received time.Time `json:"received"`
-	TPDU     string    `json:"tpdu"` // hexadecimal
+	ID         int64     `json:"id"`
+	From       string    `json:"from"`
+	Text       string    `json:"text"`
+	Kind       sms.Kind  `json:"kind"`
+	Detail     string    `json:"detail,omitempty"` // more about the kind
+	SIM        string    `json:"sim"`
+	Modem      string    `json:"modem"`
+	Received   time.Time `json:"received"`
+	Sent       time.Time `json:"sent,omitzero"`         // by the service centre
+	Parts      int       `json:"parts"`                 // that the message has
+	Missing    []int     `json:"missing,omitempty"`     // parts that have not come
+	ReplacedBy int64     `json:"replaced_by,omitempty"` // ID of the message that took its place
+	TPDU       string    `json:"tpdu"`                  // hexadecimal, of the first part that there is
 }
 
 // ViewInbound makes a message from a handset presentable.
 func ViewInbound(m sms.Inbound) Inbound {
-	return Inbound{From: m.From, Text: m.Text, SIM: m.SIM, Modem: m.Modem, Received: m.Received, TPDU: fmt.Sprintf("%X", m.TPDU)}
+	return Inbound{
+		ID: m.ID, From: m.From, Text: m.Text, Kind: m.Kind, Detail: m.Detail, SIM: m.SIM, Modem: m.Modem,
+		Received: m.Received, Sent: m.Sent, Parts: m.Parts, Missing: m.Missing, ReplacedBy: m.ReplacedBy,
+		TPDU: fmt.Sprintf("%X", m.TPDU),
+	}
 }

@@ -115,11 +115,6 @@ var newsTests = []test{
 		e.claimID("a", served.ID)
 		e.claimID("a", scheduled.ID)
 	}},
-	{name: "messages from handsets", run: func(e *env) {
-		in := sms.Inbound{SIM: "a", Modem: "m", TPDU: []byte{4, 5, 6}, From: "+447700900123", Text: "hello", Received: time.Now()}
-		e.ok(e.store.Receive(e.ctx, in))
-		e.ok(e.store.Receive(e.ctx, in))
-	}},
 	{name: "events in order, held and delivered", run: func(e *env) {
 		m := e.message(1)
 		e.ok(e.store.Add(e.ctx, sms.Batch{Messages: []sms.Message{m}, Events: []sms.Event{

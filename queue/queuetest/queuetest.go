@@ -22,13 +22,14 @@ type Store interface {
 	queue.Store
 	AddAccount(ctx context.Context, a sms.Account) error
 	Account(ctx context.Context, name string) (sms.Account, error)
+	Inbox(ctx context.Context, limit int) ([]sms.Inbound, error)
 }
 
 // Run tests a store. open returns an empty one that decides by the rules given
 // and is closed by the cleanup of t. Most tests run in a bubble of
 // [testing/synctest].
 func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) {
-	for _, group := range [][]test{claimTests, outcomeTests, doubtTests, repeatTests, reportTests, newsTests} {
+	for _, group := range [][]test{claimTests, outcomeTests, doubtTests, repeatTests, reportTests, newsTests, inboxTests, cardTests} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { c.run(begin(t, open, c.rules)) })
@@ -65,7 +66,7 @@ const (
 )
 
 func begin(t *testing.T, open func(*testing.T, *sms.Rules) Store, rules sms.Rules) *env {
-	rules.UnknownWait, rules.EscalateAfter = unknownWait, escalateAfter
+	rules.UnknownWait, rules.EscalateAfter, rules.PartsWait = unknownWait, escalateAfter, partsWait
 	e := &env{T: t, ctx: t.Context(), store: open(t, &rules), rules: &rules}
 	if s, ok := e.store.(interface{ Run(context.Context) error }); ok {
 		ctx, stop := context.WithCancel(context.Background())

@@ -174,29 +174,26 @@ func scanEntry(s scanner) (e sms.Entry, err error) {
 	return e, err
 }
 
-// NextDue returns the earliest Review, see [queue.Store].
+// NextDue returns when the clerk has to look, see [queue.Store].
 func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
-	err = r.db.QueryRowContext(ctx, nextDueQuery).Scan(moment{&at})
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, false, nil
+	for _, query := range []string{nextDueQuery, nextIncompleteQuery} {
+		var due time.Time
+		err := r.db.QueryRowContext(ctx, query).Scan(moment{&due})
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return time.Time{}, false, err
+		case !ok || due.Before(at):
+			at, ok = due, true
+		}
 	}
-	return at, err == nil, err
+	return at, ok, nil
 }
 
-const nextDueQuery = `SELECT review FROM message WHERE review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT 1`
-
-// Inbox returns messages from handsets, newest first; limit 0 is 50.
-func (r *Reader) Inbox(ctx context.Context, limit int) ([]sms.Inbound, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT id, sim, modem, tpdu, sender, text, received
-		FROM inbound ORDER BY id DESC LIMIT ?`, cmp.Or(limit, 50))
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows, func(s scanner) (in sms.Inbound, err error) {
-		err = s.Scan(&in.ID, &in.SIM, &in.Modem, &in.TPDU, &in.From, &in.Text, moment{&in.Received})
-		return in, err
-	})
-}
+const (
+	nextDueQuery        = `SELECT review FROM message WHERE review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT 1`
+	nextIncompleteQuery = `SELECT due FROM inbound WHERE due IS NOT NULL ORDER BY due LIMIT 1`
+)
 
 // Told is an event, and how its delivery stands.
 type Told struct {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,8 +14,8 @@ import (
 )
 
 // Report stores and matches a status report, see [queue.Store]. One that is
-// stored already (same SIM, same TPDU) is taken as done; one that cannot be
-// read is kept, unmatched.
+// stored already (same SIM, same TPDU but for TP-MMS) is taken as done; one that
+// cannot be read is kept, unmatched.
 func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err error) {
 	return ask(ctx, s, func(t *tx) (bool, error) {
 		report, _, err := pdu.ParseStatusReport(in.TPDU)
@@ -23,14 +24,16 @@ func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err er
 		if readable {
 			mr = report.Reference
 		}
-		id, err := scalar[int64](t.row(`INSERT INTO report (sim, modem, tpdu, mr, received) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (sim, tpdu) DO NOTHING RETURNING id`, in.SIM, in.Modem, in.TPDU, mr, millis(in.Received)))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return scalar[bool](t.row(`SELECT attempt IS NOT NULL FROM report WHERE sim = ? AND tpdu = ?`, in.SIM, in.TPDU))
-		case err != nil:
+		matched, err := scalar[bool](t.row(storedQuery, in.SIM, in.TPDU, sms.Twin(in.TPDU)))
+		if !errors.Is(err, sql.ErrNoRows) {
+			return matched, err
+		}
+		id, err := t.insert(`INSERT INTO report (sim, modem, tpdu, mr, received) VALUES (?, ?, ?, ?, ?)`,
+			in.SIM, in.Modem, in.TPDU, mr, millis(in.Received))
+		if err != nil {
 			return false, err
-		case !readable:
+		}
+		if !readable {
 			t.log.Warn("status report cannot be read, kept as it came", "modem", in.Modem, "sim", in.SIM)
 			return false, nil
 		}
@@ -38,16 +41,18 @@ func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err er
 	})
 }
 
+const storedQuery = `SELECT attempt IS NOT NULL FROM report WHERE sim = ? AND tpdu IN (?, ?)`
+
 // candidate is an attempt that a report may be about, by the number that it
 // went to.
 type candidate struct {
-	id   int64
-	to   sms.Number
-	open bool // its part waits for a report
+	id int64
+	to sms.Number
+	sms.Candidate
 }
 
 func scanCandidate(s scanner) (c candidate, err error) {
-	err = s.Scan(&c.id, &c.to, &c.open)
+	err = s.Scan(&c.id, &c.to, &c.Named, &c.Open, &c.Waits, moment{&c.Started}, moment{&c.Ended})
 	return c, err
 }
 
@@ -55,53 +60,99 @@ func scanCandidate(s scanner) (c candidate, err error) {
 // of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
 const (
 	// referenceQuery finds those that got the TP-MR.
-	referenceQuery = `SELECT a.id, m.recipient, p.state = 'sent' FROM (
-			SELECT id, message, part FROM attempt INDEXED BY attempt_by_reference
+	referenceQuery = `SELECT a.id, m.recipient, 1, 0, p.state = 'sent', a.started, a.ended FROM (
+			SELECT id, message, part, started, ended FROM attempt INDEXED BY attempt_by_reference
 			WHERE sim = ? AND mr = ? AND outcome = 'accepted' AND NOT obsolete ORDER BY id DESC LIMIT 200
 		) a JOIN part p ON p.message = a.message AND p.n = a.part JOIN message m ON m.seq = a.message
 		WHERE p.state = 'sent' OR m.expires > ? ORDER BY a.id DESC`
 	// unknownQuery finds those whose TP-MR is not known, as long as a report on
 	// them may come.
-	unknownQuery = `SELECT a.id, m.recipient, 1 FROM (
-			SELECT id, message FROM attempt INDEXED BY attempt_unknown
+	unknownQuery = `SELECT a.id, m.recipient, 0, 0, 1, a.started, a.ended FROM (
+			SELECT id, message, started, ended FROM attempt INDEXED BY attempt_unknown
 			WHERE sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1000
 		) a JOIN message m ON m.seq = a.message WHERE m.expires > ? ORDER BY a.id DESC`
 	// underWayQuery finds those that the SIM is about to get its TP-MR for.
-	underWayQuery = `SELECT a.id, m.recipient, 1 FROM attempt a INDEXED BY attempt_open
+	underWayQuery = `SELECT a.id, m.recipient, 0, 1, 1, a.started, ? FROM attempt a INDEXED BY attempt_open
 		JOIN message m ON m.seq = a.message WHERE a.outcome = 'open' AND a.sim = ?`
 )
 
-// match finds the attempt that a report is about, and lets it count. What has
-// the TP-MR and the number is meant. Else it is about one whose TP-MR is not
-// known, but only if nothing else can be meant: taken for the wrong one, a report
-// would lose a message. What is under way may be meant as well, for reports
-// overtake results; then its end decides.
+// match finds the attempt that a report is about, by [sms.MatchReport], and lets
+// it count.
 func (t *tx) match(id int64, sim string, report pdu.StatusReport) (bool, error) {
 	if report.ForCommand {
 		return false, nil
 	}
-	to := func(query string, args ...any) ([]candidate, error) {
-		list, err := all(t, scanCandidate, query, args...)
-		return slices.DeleteFunc(list, func(c candidate) bool { return !c.to.Matches(report.Recipient.Value) }), err
+	list, err := t.candidates(sim, report)
+	if err != nil || len(list) == 0 {
+		return false, err
 	}
+	sc, err := t.serviceCentre(sim)
+	if err != nil {
+		return false, err
+	}
+	may := make([]sms.Candidate, len(list))
+	for i, c := range list {
+		may[i] = c.Candidate
+	}
+	i := sms.MatchReport(may, report.Time, sc)
+	if i < 0 {
+		return false, nil
+	}
+	return true, t.matched(id, list[i].id, report)
+}
+
+func (t *tx) candidates(sim string, report pdu.StatusReport) ([]candidate, error) {
 	reportable := millis(t.now.Add(-sms.ReportGrace))
-	named, err := to(referenceQuery, sim, report.Reference, reportable)
+	named, err := all(t, scanCandidate, referenceQuery, sim, report.Reference, reportable)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if len(named) > 0 {
-		i := max(0, slices.IndexFunc(named, func(c candidate) bool { return c.open }))
-		return true, t.matched(id, named[i].id, report)
-	}
-	unknown, err := to(unknownQuery, sim, reportable)
+	unknown, err := all(t, scanCandidate, unknownQuery, sim, reportable)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	underWay, err := to(underWayQuery, sim)
-	if err != nil || len(unknown) != 1 || len(underWay) > 0 {
-		return false, err
+	underWay, err := all(t, scanCandidate, underWayQuery, millis(t.now), sim)
+	if err != nil {
+		return nil, err
 	}
-	return true, t.matched(id, unknown[0].id, report)
+	list := slices.DeleteFunc(slices.Concat(named, unknown, underWay), func(c candidate) bool {
+		return !c.to.Matches(report.Recipient.Value)
+	})
+	slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(b.id, a.id) })
+	return list, nil
+}
+
+const (
+	clockReports = 9
+	clockQuery   = `SELECT r.tpdu, a.ended FROM report r INDEXED BY report_matched JOIN attempt a ON a.id = r.attempt
+		WHERE r.sim = ? AND r.attempt IS NOT NULL ORDER BY r.id DESC LIMIT ?`
+)
+
+// serviceCentre returns the clock of a SIM's service centre, as the newest
+// reports that matched show it.
+func (t *tx) serviceCentre(sim string) (sms.ServiceCentre, error) {
+	list, err := all(t, scanStamp, clockQuery, sim, clockReports)
+	if err != nil {
+		return sms.ServiceCentre{}, err
+	}
+	var later []time.Duration
+	for _, s := range list {
+		if report, _, err := pdu.ParseStatusReport(s.tpdu); err == nil && !report.Time.IsZero() {
+			later = append(later, report.Time.Sub(s.ended))
+		}
+	}
+	return sms.NewServiceCentre(later), nil
+}
+
+// stamp is a report with the end of the hand-over that it was about.
+type stamp struct {
+	tpdu  []byte
+	ended time.Time
+}
+
+func scanStamp(s scanner) (st stamp, err error) {
+	err = s.Scan(&st.tpdu, moment{&st.ended})
+	return st, err
 }
 
 func (t *tx) matched(id, attempt int64, report pdu.StatusReport) error {
@@ -125,8 +176,7 @@ func (t *tx) matched(id, attempt int64, report pdu.StatusReport) error {
 // foundAccepted settles an attempt of unknown outcome by a report on it: the
 // network has it. The part follows from the status.
 func (t *tx) foundAccepted(a attempt, r *record, mr byte) (string, error) {
-	_, err := t.exec(`UPDATE attempt SET outcome = 'accepted', mr = ?, detail = 'shown by a status report', ended = ? WHERE id = ?`,
-		mr, millis(t.now), a.id)
+	_, err := t.exec(`UPDATE attempt SET outcome = 'accepted', mr = ?, detail = 'shown by a status report' WHERE id = ?`, mr, a.id)
 	if err != nil {
 		return "", err
 	}
@@ -182,51 +232,33 @@ func (t *tx) decides(a attempt, p *sms.Part, st pdu.Status) (bool, error) {
 // can have come: the two are stamped in different places.
 const overtaking = 5 * time.Second
 
-const (
-	keptQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
-		WHERE attempt IS NULL AND sim = ? AND mr = ? AND received >= ? ORDER BY received, id`
-	keptByAnyQuery = `SELECT id, tpdu FROM report INDEXED BY report_unmatched
-		WHERE attempt IS NULL AND sim = ? AND received >= ?`
-)
+const keptQuery = `SELECT id, tpdu FROM report INDEXED BY report_kept
+	WHERE attempt IS NULL AND sim = ? AND received >= ? ORDER BY received, id`
 
-// matchKept looks for reports that came before it was known how their hand-over
-// ended: with a TP-MR, or not at all.
-func (t *tx) matchKept(a attempt, r *record, o sms.Outcome) error {
-	if a.obsolete {
-		return nil
-	}
-	since := millis(a.started.Add(-overtaking))
-	switch {
-	case o.Kind == sms.Accepted && !o.NoMR:
-		return t.eachKept(r, func(id int64, report pdu.StatusReport) error {
-			return t.count(id, a, r, report, "")
-		}, keptQuery, a.sim, o.MR, since)
-	case o.Kind == sms.Ambiguous:
-		return t.eachKept(r, func(id int64, report pdu.StatusReport) error {
-			_, err := t.match(id, a.sim, report)
-			return err
-		}, keptByAnyQuery, a.sim, since)
-	}
-	return nil
-}
-
-// eachKept goes through the kept reports of a query that are about the number of
-// a message.
-func (t *tx) eachKept(r *record, f func(id int64, report pdu.StatusReport) error, query string, args ...any) error {
-	kept, err := all(t, scanKept, query, args...)
+// matchKept looks again at the reports that came before it was known how a
+// hand-over ended. It returns the message anew, for they may have changed it;
+// the caller has saved it.
+func (t *tx) matchKept(a attempt, r *record) (*record, error) {
+	kept, err := all(t, scanKept, keptQuery, a.sim, millis(a.started.Add(-overtaking)))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	some := false
 	for _, k := range kept {
 		report, _, err := pdu.ParseStatusReport(k.tpdu)
-		if err != nil || report.ForCommand || !r.msg.To.Matches(report.Recipient.Value) {
+		if err != nil || !r.msg.To.Matches(report.Recipient.Value) {
 			continue
 		}
-		if err := f(k.id, report); err != nil {
-			return err
+		matched, err := t.match(k.id, a.sim, report)
+		if err != nil {
+			return nil, err
 		}
+		some = some || matched
 	}
-	return nil
+	if !some {
+		return r, nil
+	}
+	return t.load(r.seq)
 }
 
 type keptReport struct {
@@ -237,13 +269,4 @@ type keptReport struct {
 func scanKept(s scanner) (k keptReport, err error) {
 	err = s.Scan(&k.id, &k.tpdu)
 	return k, err
-}
-
-// Receive stores a message from a handset, see [queue.Store].
-func (s *Store) Receive(ctx context.Context, in sms.Inbound) error {
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO inbound (sim, modem, tpdu, sender, text, received) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (sim, tpdu) DO NOTHING`, in.SIM, in.Modem, in.TPDU, in.From, in.Text, millis(in.Received))
-		return err
-	})
 }

@@ -20,6 +20,9 @@ const overdueQuery = `SELECT seq FROM message
 // keeps its Review for when the hand-over has ended.
 func (s *Store) Overdue(ctx context.Context) ([]sms.Lane, error) {
 	return ask(ctx, s, func(t *tx) ([]sms.Lane, error) {
+		if err := t.incomplete(); err != nil {
+			return nil, err
+		}
 		list, err := all(t, scalar[int64], overdueQuery, millis(t.now), maxOverdue)
 		if err != nil {
 			return nil, err

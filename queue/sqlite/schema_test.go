@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"database/sql"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -84,9 +86,15 @@ func TestUpgrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if old < 3 {
+			oldInbox(t, conn)
+		}
 		s, err := Open(path, &sms.Rules{}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatalf("data of version %d: %v", old, err)
+		}
+		if old < 3 {
+			checkOldInbox(t, s)
 		}
 		a, err := s.Account(t.Context(), "shop")
 		if err != nil || a.APIID != 7 || a.NonGSM != "" || a.Languages != nil {
@@ -95,6 +103,50 @@ func TestUpgrade(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The inbox of versions before 3 had a row for each part, as the modem had
+// decoded it.
+var oldDelivers = []string{
+	"040C9144779000102100006211222100000005E8329BFD06",     // a text
+	"440C9144779000102100006211222110000008050003070201C2", // the first of two parts
+	"440C9144779000102100006211222110100008050003070202C4", // the second
+	"0102", // nothing that can be read
+}
+
+func oldInbox(t *testing.T, conn *sql.Conn) {
+	t.Helper()
+	for i, digits := range oldDelivers {
+		tpdu, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.ExecContext(t.Context(), `INSERT INTO inbound (sim, modem, tpdu, sender, text, received) VALUES ('a', 'm', ?, 'x', 'y', ?)`, tpdu, 1000*(i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkOldInbox shows that the rows were taken over, and are not taken in again.
+func checkOldInbox(t *testing.T, s *Store) {
+	t.Helper()
+	in, err := s.Inbox(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range in {
+		got = append(got, fmt.Sprintf("%d %s %s %q %q", m.Received.Unix(), m.SIM, m.Kind, m.From, m.Text))
+	}
+	want := []string{`4 a unreadable "" "0102"`, `3 a text "+447709000112" "ab"`, `1 a text "+447709000112" "hello"`}
+	if !slices.Equal(got, want) {
+		t.Errorf("the inbox has %q, want %q", got, want)
+	}
+	fresh, _, err := s.Receive(t.Context(), sms.Inbound{SIM: "a", TPDU: []byte{1, 2}})
+	if err != nil || fresh {
+		t.Errorf("taken in again: %v, %v", fresh, err)
 	}
 }
 
@@ -137,6 +189,11 @@ func TestSchemaRefuses(t *testing.T) {
 		`UPDATE attempt SET part = 2`,
 		`UPDATE account SET on_unknown = 'ask'`,
 		`UPDATE account SET non_gsm = 'drop'`,
+		`INSERT INTO ledger (sim, fingerprint, received) VALUES ('a', x'00', 1)`,
+		`INSERT INTO inbound (sim, modem, received, sender, text, kind, detail, pid, parts, missing) VALUES ('a', 'm', 1, '', '', 'spam', '', 0, 1, '')`,
+		`INSERT INTO inbound (sim, modem, received, sender, text, kind, detail, pid, parts, missing, due) VALUES ('a', 'm', 1, '', '', 'text', '', 0, 1, '', 1)`,
+		`INSERT INTO inbound_part (inbound, n, tpdu, received) VALUES (99, 1, x'00', 1)`,
+		`INSERT INTO card (iccid, imsi, name, makeshift, modem, slot, configured, seen) VALUES ('', '', 'a', 0, 'm', 0, 'a', 1)`,
 		`INSERT INTO timeline (message, n, at, event, detail) VALUES (99, 1, 1, 'sent', '')`,
 	} {
 		if _, err := s.tx.exec(query); err == nil {
@@ -162,8 +219,17 @@ func TestPlans(t *testing.T) {
 		{partsQuery, "PRIMARY KEY (message=?)"},
 		{referenceQuery, "INDEX attempt_by_reference (sim=? AND mr=?)"},
 		{unknownQuery, "INDEX attempt_unknown (sim=?)"},
-		{keptByAnyQuery, "INDEX report_unmatched (sim=?)"},
-		{keptQuery, "INDEX report_unmatched (sim=? AND mr=? AND received>?)"},
+		{keptQuery, "INDEX report_kept (sim=? AND received>?)"},
+		{storedQuery, "INDEX sqlite_autoindex_report_1 (sim=? AND tpdu=?)"},
+		{clockQuery, "INDEX report_matched (sim=?)"},
+		{underWayQuery, "INDEX attempt_open"},
+		{nextIncompleteQuery, "INDEX inbound_due"},
+		{incompleteQuery, "INDEX inbound_due (due<?)"},
+		{inboxQuery, "INDEX inbound_by_time"},
+		{newestWithQuery, "INDEX inbound_by_concat (sim=? AND concat=?)"},
+		{inboundPartsQuery, "PRIMARY KEY (inbound=?)"},
+		{newerQuery, "INDEX inbound_current (sim=? AND sender=? AND pid=?)"},
+		{replacedQuery, "INDEX inbound_current (sim=? AND sender=? AND pid=?)"},
 		{dueEventQuery, "INDEX event_due"},
 		{accountQuery, "PRIMARY KEY (name=?)"},
 		{byAccount, "INDEX message_by_account (account=?)"},

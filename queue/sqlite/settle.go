@@ -31,7 +31,11 @@ func (s *Store) GiveBack(ctx context.Context, c queue.Claim, why string) error {
 		if slices.ContainsFunc(m.Parts, taken) {
 			step = t.afterParts(r, a)
 		}
-		return t.apply(r, step, "given back", r.hop(a)+": "+why)
+		if err := t.apply(r, step, "given back", r.hop(a)+": "+why); err != nil {
+			return err
+		}
+		_, err = t.matchKept(a, r)
+		return err
 	})
 }
 
@@ -55,10 +59,16 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 		if err := t.note(r, "part sent", r.hop(a)+": "+words(o)); err != nil {
 			return queue.Claim{}, err
 		}
-		if err := t.matchKept(a, r, o); err != nil {
+		following, err := t.begin(r, next, queue.By{SIM: a.sim, Modem: a.modem, Alone: c.By.Alone})
+		if err != nil {
 			return queue.Claim{}, err
 		}
-		return t.begin(r, next, queue.By{SIM: a.sim, Modem: a.modem, Alone: c.By.Alone})
+		r, err = t.matchKept(a, r)
+		if err != nil {
+			return queue.Claim{}, err
+		}
+		following.Message = r.msg
+		return following, nil
 	})
 }
 
@@ -85,7 +95,8 @@ func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
 	if err := t.apply(r, step, string(step.State), r.hop(a)+": "+words(o)); err != nil {
 		return err
 	}
-	return t.matchKept(a, r, o)
+	_, err := t.matchKept(a, r)
+	return err
 }
 
 // Abandon makes unknown what a dead process had under way, see [queue.Store].
@@ -146,7 +157,8 @@ func (t *tx) late(a attempt, r *record, o sms.Outcome) error {
 	if err := t.lateStep(a, r, o); err != nil {
 		return err
 	}
-	return t.matchKept(a, r, o)
+	_, err = t.matchKept(a, r)
+	return err
 }
 
 // lateStep draws the conclusion from a late result. Acceptance stops a repeat

@@ -92,10 +92,14 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), db.Close())
 	}
-	return &Store{
+	s := &Store{
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
 		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}},
-	}, nil
+	}
+	if err := s.adopt(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // Close closes the file. Call it when Run has returned and nobody uses the

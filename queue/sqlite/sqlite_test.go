@@ -14,6 +14,24 @@ func TestStore(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T, rules *sms.Rules) queuetest.Store { return openTest(t, rules) })
 }
 
+func TestMatching(t *testing.T) {
+	n := matchingMessages
+	if testing.Short() {
+		n = 2_000
+	}
+	path := filepath.Join(t.TempDir(), "queue.db")
+	queuetest.Matching(t, n, func(t *testing.T, rules *sms.Rules) (queuetest.Store, func() error) {
+		s, err := Open(path, rules, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.tx.exec("PRAGMA synchronous = OFF"); err != nil { // so much would take the disk minutes
+			t.Fatal(err)
+		}
+		return s, s.Close
+	})
+}
+
 func openTest(t testing.TB, rules *sms.Rules) *Store {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "queue.db"), rules)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -107,17 +108,58 @@ func TestAccounts(t *testing.T) {
 func TestInbox(t *testing.T) {
 	s := openTest(t, &sms.Rules{})
 	now := time.UnixMilli(time.Now().UnixMilli()).UTC()
-	first := sms.Inbound{ID: 1, SIM: "a", Modem: "m", TPDU: []byte{4, 1}, From: "+447700900123", Text: "hello", Received: now}
-	second := sms.Inbound{ID: 2, SIM: "b", Modem: "m", TPDU: []byte{4, 1}, From: "shop", Text: "hello", Received: now}
-	for _, in := range []sms.Inbound{first, first, second} {
-		if err := s.Receive(t.Context(), in); err != nil {
-			t.Fatal(err)
+	deliver, err := pdu.Deliver{
+		Originator: pdu.Address{TON: pdu.TONInternational, NPI: pdu.NPITelephone, Value: "447700900123"},
+		Time:       now, UserData: pdu.UserData{Data: []byte("hello")},
+	}.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := sms.Inbound{
+		ID: 1, SIM: "a", Modem: "m", TPDU: deliver, Received: now,
+		From: "+447700900123", Text: "hello", Kind: sms.KindText, Parts: 1, Sent: now.Truncate(time.Second),
+	}
+	second := first
+	second.ID, second.SIM = 2, "b"
+	for i, in := range []sms.Inbound{first, first, second} {
+		fresh, due, err := s.Receive(t.Context(), sms.Inbound{SIM: in.SIM, Modem: in.Modem, TPDU: in.TPDU, Received: in.Received})
+		if err != nil || fresh != (i != 1) || !due.IsZero() {
+			t.Fatalf("fresh is %v, due %v, %v", fresh, due, err)
 		}
 	}
 	for limit, want := range map[int][]sms.Inbound{0: {second, first}, 1: {second}} {
 		got, err := s.Inbox(t.Context(), limit)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("limit %d: got %v, %v", limit, got, err)
+		}
+	}
+}
+
+// TestReceiveAnything has the store take in what networks have sent, whatever
+// the schema says of it: what is not stored cannot be deleted from a SIM.
+func TestReceiveAnything(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	files, err := filepath.Glob("../../pdu/testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors: %v", err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(text), "\npdu: ")
+		digits, _, _ := strings.Cut(rest, "\n")
+		octets, err := hex.DecodeString(digits)
+		if err != nil {
+			continue
+		}
+		tpdu := octets
+		if _, cut, err := pdu.CutSMSC(octets); err == nil {
+			tpdu = cut
+		}
+		if _, _, err := s.Receive(t.Context(), sms.Inbound{SIM: "a", TPDU: tpdu}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"cellpost/board"
+	"cellpost/modem"
+	"cellpost/modem/profile"
+	"cellpost/modem/usb"
+)
+
+// modemsConfig is what all modems have in common.
+type modemsConfig struct {
+	Discover bool   `toml:"discover"` // take every modem that is plugged in
+	Profiles string `toml:"profiles"` // file that corrects what is known of families of modules
+	Sys      string `toml:"sys"`      // where the kernel shows devices, for containers and tests: /sys
+	Dev      string `toml:"dev"`      // where their nodes are: /dev
+}
+
+// tree is where modems on USB are looked for.
+func (m modemsConfig) tree() usb.Tree { return usb.Tree{Sys: m.Sys, Dev: m.Dev} }
+
+// modemEntry is one modem. It is found by one of Device, IMEI and USB.
+type modemEntry struct {
+	Name        string      `toml:"name"`
+	Device      string      `toml:"device"`  // path of its serial device
+	IMEI        string      `toml:"imei"`    // of the module, wherever it is plugged in
+	USB         string      `toml:"usb"`     // what is plugged in there: "1-1.3"
+	Profile     string      `toml:"profile"` // auto, or the name of a family
+	PIN         string      `toml:"pin"`
+	MSISDN      string      `toml:"msisdn"` // the SIM's own number, when the SIM does not tell
+	SMSC        string      `toml:"smsc"`   // service centre, when the SIM has it not or wrong
+	SIM         string      `toml:"sim"`    // its name in routes; default: the modem's
+	RejectCalls bool        `toml:"reject_calls"`
+	SlotHold    duration    `toml:"slot_hold"` // how long a SIM that was given up is left alone
+	Slot        []slotEntry `toml:"slot"`      // SIM slots after the first
+}
+
+// slotEntry is a further SIM slot of a modem.
+type slotEntry struct {
+	SIM    string `toml:"sim"`
+	PIN    string `toml:"pin"`
+	MSISDN string `toml:"msisdn"`
+	SMSC   string `toml:"smsc"`
+}
+
+// slots are all SIM slots of a modem.
+func (m modemEntry) slots() []slotEntry {
+	return slices.Concat([]slotEntry{{m.SIM, m.PIN, m.MSISDN, m.SMSC}}, m.Slot)
+}
+
+const defaultSlotHold = duration(30 * time.Minute)
+
+// autoProfile is the profile of a module that is known by what it says of itself.
+const autoProfile = "auto"
+
+// smscNumber is the number of a service centre. 3GPP TS 23.040, 9.1.2.5: at most
+// 20 digits.
+var smscNumber = regexp.MustCompile(`^\+[0-9]{3,20}$`)
+
+// usbPath is how the kernel names a port of a hub: bus, root port, ports of hubs.
+var usbPath = regexp.MustCompile(`^[0-9]+-[0-9]+(\.[0-9]+)*$`)
+
+func (c *config) checkModems(s source) error {
+	table, err := c.profiles()
+	if err != nil {
+		return s.at("modems", 0, "profiles", "profiles: %v", err)
+	}
+	for i := range c.Modem {
+		m := &c.Modem[i]
+		m.SIM = cmp.Or(m.SIM, m.Name)
+		m.SlotHold = cmp.Or(m.SlotHold, defaultSlotHold)
+		if err := m.checkPlace(s, i); err != nil {
+			return err
+		}
+		if err := c.checkTaken(s, i); err != nil {
+			return err
+		}
+		if _, known := table.Named(m.Profile); m.Profile != "" && m.Profile != autoProfile && !known {
+			return s.at("modem", i, "profile", "profile %q: auto, or one of %s", m.Profile, strings.Join(table.Names(), ", "))
+		}
+		if m.SlotHold < duration(time.Second) { // a bare number is read as nanoseconds
+			return s.at("modem", i, "slot_hold", "slot_hold: write it with its unit: \"30m\" or \"90s\"")
+		}
+	}
+	return c.checkSlots(s)
+}
+
+// checkPlace: it has a name, and one way to be found.
+func (m modemEntry) checkPlace(s source, i int) error {
+	if m.Name == "" {
+		return s.at("modem", i, "name", "this modem has no name")
+	}
+	var given []string
+	for _, k := range []struct{ key, value string }{{"device", m.Device}, {"imei", m.IMEI}, {"usb", m.USB}} {
+		if k.value != "" {
+			given = append(given, k.key)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		return s.at("modem", i, "device", "modem %s has no device: write the path of its serial device, or imei, or usb", m.Name)
+	case len(given) > 1:
+		return s.at("modem", i, given[1], "modem %s has %s: one of them says where it is, take the others out", m.Name, strings.Join(given, " and "))
+	case m.IMEI != "" && (strings.Trim(m.IMEI, "0123456789") != "" || len(m.IMEI) < 14 || len(m.IMEI) > 16):
+		return s.at("modem", i, "imei", "imei %q: 15 digits, as AT+CGSN or the label says", m.IMEI)
+	case m.USB != "" && !usbPath.MatchString(m.USB):
+		return s.at("modem", i, "usb", "usb %q: write the path on the bus, like 1-1.3 (cellpost doctor lists them)", m.USB)
+	}
+	return nil
+}
+
+// checkTaken: no earlier modem has its name or its place.
+func (c *config) checkTaken(s source, i int) error {
+	m := c.Modem[i]
+	for j, o := range c.Modem[:i] {
+		switch {
+		case o.Name == m.Name:
+			return s.at("modem", i, "name", "name %q is taken by modem number %d", m.Name, j+1)
+		case m.Device != "" && o.Device == m.Device:
+			return s.at("modem", i, "device", "device %q is that of modem %s", m.Device, o.Name)
+		case m.IMEI != "" && o.IMEI != "" && o.IMEI[:14] == m.IMEI[:14]: // what follows is a check digit or a version
+			return s.at("modem", i, "imei", "imei %s is that of modem %s", m.IMEI, o.Name)
+		case m.USB != "" && o.USB == m.USB:
+			return s.at("modem", i, "usb", "usb %q is that of modem %s", m.USB, o.Name)
+		}
+	}
+	return nil
+}
+
+// checkSlots: each SIM is sound, and has a name of its own, for reports are
+// matched by SIM and reference.
+func (c *config) checkSlots(s source) error {
+	owner := map[string]string{}
+	further := 0 // slots after the first, of the modems so far
+	for i, m := range c.Modem {
+		for j, slot := range m.slots() {
+			table, n := "modem", i
+			if j > 0 {
+				table, n = "modem.slot", further
+				further++
+			}
+			o, taken := owner[slot.SIM]
+			switch {
+			case slot.SIM == "":
+				return s.at(table, n, "sim", "slot %d of modem %s has no sim: give its SIM a name for routes", j+1, m.Name)
+			case taken:
+				return s.at(table, n, "sim", "SIM %q is in modem %s: give each SIM a name of its own", slot.SIM, o)
+			case strings.Trim(slot.MSISDN, "0123456789") != "":
+				return s.at(table, n, "msisdn", "msisdn %q: digits only, international", slot.MSISDN)
+			case slot.SMSC != "" && !smscNumber.MatchString(slot.SMSC):
+				return s.at(table, n, "smsc", "smsc %q: write it as the operator does, like +447785016005", slot.SMSC)
+			case slot.PIN != "" && (strings.Trim(slot.PIN, "0123456789") != "" || len(slot.PIN) < 4 || len(slot.PIN) > 8):
+				return s.at(table, n, "pin", "pin: four to eight digits")
+			}
+			owner[slot.SIM] = m.Name
+		}
+	}
+	return nil
+}
+
+// sims are the names of all SIMs that are configured.
+func (c config) sims() []string {
+	var names []string
+	for _, m := range c.Modem {
+		for _, slot := range m.slots() {
+			names = append(names, slot.SIM)
+		}
+	}
+	return names
+}
+
+// checkBoard: the board is sound, and its slots hold modems that there are.
+func (c *config) checkBoard(s source) error {
+	if fault, ok := errors.AsType[*board.Fault](c.Board.Check()); ok {
+		if fault.Slot < 0 {
+			return s.at("board", 0, fault.Key, "%s", fault.Text)
+		}
+		return s.at("board.slot", fault.Slot, fault.Key, "%s", fault.Text)
+	}
+	for i, slot := range c.Board.Slot {
+		known := slices.ContainsFunc(c.Modem, func(m modemEntry) bool { return m.Name == slot.Modem })
+		if slot.Modem != "" && !known && !c.Modems.Discover {
+			return s.at("board.slot", i, "modem", "no modem is named %q", slot.Modem)
+		}
+	}
+	return nil
+}
+
+// checkDigit reports whether an IMEI ends in the digit that the others demand.
+// 3GPP TS 23.003, annex B. Without one there is nothing to say against it.
+func checkDigit(imei string) bool {
+	if len(imei) != 15 {
+		return true
+	}
+	sum := 0
+	for i, r := range imei {
+		d := int(r - '0')
+		if i%2 == 1 {
+			d = d*2/10 + d*2%10
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}
+
+// profiles is what is known of families of modules, with the operator's
+// corrections.
+func (c config) profiles() (*profile.Table, error) {
+	var override []byte
+	if c.Modems.Profiles != "" {
+		var err error
+		if override, err = os.ReadFile(c.Modems.Profiles); err != nil {
+			return nil, err
+		}
+	}
+	return profile.Load(c.Modems.Profiles, override)
+}
+
+// boardRoot is where the board is looked for: its sys is that of the modems.
+func (m modemsConfig) boardRoot() string { return filepath.Dir(cmp.Or(m.Sys, "/sys")) }
+
+// modem is what package modem has to know of an entry.
+func (c config) modem(e modemEntry, table *profile.Table) modem.Config {
+	m := modem.Config{
+		Name: e.Name, Device: e.Device, Profiles: table, Profile: e.Profile,
+		SIM: e.SIM, PIN: e.PIN, PINLog: c.note("pin", e.Name), MSISDN: e.MSISDN, SMSC: e.SMSC,
+		SlotHold: time.Duration(e.SlotHold), RejectCalls: e.RejectCalls,
+		PromptTimeout: time.Duration(c.Send.PromptTimeout),
+		ResultTimeout: time.Duration(c.Send.ResultTimeout),
+	}
+	for i, slot := range e.Slot {
+		log := fmt.Sprintf("%s,%d", m.PINLog, i+2) // no escaped name has a comma
+		m.Slots = append(m.Slots, modem.Slot{SIM: slot.SIM, PIN: slot.PIN, PINLog: log, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
+	}
+	return m
+}
+
+// note is a file in data_dir that remembers something of a modem.
+func (c config) note(what, modem string) string {
+	return filepath.Join(c.DataDir, what+"-"+url.PathEscape(modem))
+}
+
+// suspended reports whether a modem was taken out of service, perhaps by an
+// earlier process.
+func (c config) suspended(modem string) bool {
+	_, err := os.Stat(c.note("suspended", modem))
+	return err == nil
+}
+
+// setSuspended remembers whether a modem is out of service.
+func (c config) setSuspended(modem string, on bool) error {
+	file := c.note("suspended", modem)
+	if on {
+		return renameio.WriteFile(file, nil, 0o640)
+	}
+	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

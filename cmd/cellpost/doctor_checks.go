@@ -1,0 +1,256 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cellpost/ingress/httpd"
+	"cellpost/modem/usb"
+)
+
+// disk is what a file system says of itself.
+type disk struct {
+	free     uint64 // octets for this user
+	files    uint64 // that can be made yet
+	counts   bool   // the file system knows a limit of files
+	readOnly bool
+	denied   bool // this user may not write
+}
+
+// lookAtDisk looks at the place of the data.
+func lookAtDisk(dir string) []diagnosis {
+	wrong := func(code, cause, step string) []diagnosis {
+		return []diagnosis{{Subject: "disk", Code: code, Cause: cause, NextStep: step}}
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return wrong("data-missing", dir+" is not there", "start the gateway, which makes it: cellpost serve --config FILE; or correct data_dir")
+	case err != nil:
+		return wrong("data-denied", err.Error(), "run this as root, or as the user of the gateway")
+	case !info.IsDir():
+		return wrong("data-no-directory", dir+" is no directory", "correct data_dir")
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return wrong("data-denied", fmt.Sprintf("%s: %v", dir, err), "see what dmesg says of the disk")
+	}
+	return []diagnosis{judgeDisk(dir, disk{
+		free: st.Bavail * uint64(st.Bsize), files: st.Ffree, counts: st.Files > 0,
+		readOnly: int64(st.Flags)&unix.ST_RDONLY != 0, denied: unix.Access(dir, unix.W_OK) != nil,
+	})}
+}
+
+// What the queue needs at least: it grows by some 2 KB a message, and SQLite
+// writes a second file beside it.
+const (
+	leastFree  = 64 << 20
+	leastFiles = 100
+)
+
+func judgeDisk(dir string, d disk) diagnosis {
+	f := diagnosis{Subject: "disk"}
+	switch {
+	case d.readOnly:
+		f.Code, f.Cause = "disk-read-only", dir+" is on a file system that is mounted for reading only: no message can be taken"
+		f.NextStep = "see what dmesg says of the disk; if it is sound: mount -o remount,rw; an SD card that turned read-only is worn out, replace it"
+	case d.denied:
+		f.Code, f.Cause = "data-denied", "this user may not write to "+dir
+		f.NextStep = "run this as the user of the gateway (sudo -u cellpost cellpost doctor ...); if the gateway cannot write either: chown -R cellpost: " + dir
+	case d.free < leastFree:
+		f.Code, f.Cause = "disk-full", fmt.Sprintf("%s free on %s: without room no message can be taken", octets(d.free), dir)
+		f.NextStep = "delete what is not needed (du -xh " + dir + "; journalctl --vacuum-size=50M), or use a larger disk"
+	case d.counts && d.files < leastFiles:
+		f.Code, f.Cause = "disk-full", fmt.Sprintf("only %d files can be made on %s", d.files, dir)
+		f.NextStep = "delete files that are not needed: df -i tells how many there are"
+	default:
+		f.Code, f.Cause = allRight, fmt.Sprintf("%s free on %s", octets(d.free), dir)
+	}
+	return f
+}
+
+// octets writes a size for people.
+func octets(n uint64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GB", n>>30)
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MB", n>>20)
+	}
+	return fmt.Sprintf("%d KB", n>>10)
+}
+
+// clockFacts are what speaks for the time.
+type clockFacts struct {
+	now    time.Time
+	built  time.Time // of this program; zero: not known
+	synced bool      // something keeps the kernel's clock in step: NTP
+	rtc    bool      // a clock that runs while the power is off
+
+	offset time.Duration // from this clock to that of the mobile networks
+	source string        // who says so; empty: nobody has yet
+}
+
+// clockOff is how far the clock may be from the networks' before it is wrong: a
+// message that tells the time is up to a minute and a half late.
+const clockOff = 3 * time.Minute
+
+// readClock asks the kernel; sys is where it shows devices.
+func readClock(sys string) clockFacts {
+	f := clockFacts{now: time.Now(), built: builtAt()}
+	state, err := unix.Adjtimex(&unix.Timex{})
+	f.synced = err == nil && state != unix.TIME_ERROR
+	clocks, _ := filepath.Glob(filepath.Join(sys, "class/rtc/rtc*"))
+	f.rtc = len(clocks) > 0
+	return f
+}
+
+// builtAt is when the source of this program was committed.
+func builtAt() time.Time {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return time.Time{}
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			t, _ := time.Parse(time.RFC3339, s.Value)
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+func judgeClock(c clockFacts) diagnosis {
+	const cure = "give the site an NTP server (timedatectl shows what is used), or the board a clock with a battery"
+	f := diagnosis{Subject: "clock", NextStep: cure}
+	now := c.now.Local().Format("2006-01-02 15:04:05 MST")
+	switch {
+	case c.now.Before(c.built):
+		f.Code = "clock-wrong"
+		f.Cause = fmt.Sprintf("it shows %s, which is before this program was made: times of messages, delays and validity are wrong", now)
+		f.NextStep = "set it: date -s '2030-12-31 23:59'; then " + cure
+	case c.source != "" && c.offset.Abs() > clockOff:
+		f.Code = "clock-wrong"
+		f.Cause = fmt.Sprintf("it shows %s, and the mobile network says %s (%s)", now,
+			c.now.Add(c.offset).Local().Format("2006-01-02 15:04:05 MST"), c.source)
+		f.NextStep = fmt.Sprintf("set it: date -s '%s'; then %s", c.now.Add(c.offset).Local().Format(time.DateTime), cure)
+	case c.source != "":
+		f.Code, f.Cause, f.NextStep = allRight, now+", as the mobile network says ("+c.source+")", ""
+	case !c.synced && !c.rtc:
+		f.Code = "clock-unsure"
+		f.Cause = fmt.Sprintf("it shows %s, and nothing vouches for that: no NTP, and no clock that runs without power", now)
+	default:
+		f.Code, f.Cause, f.NextStep = allRight, now, ""
+	}
+	return f
+}
+
+// How long a message may be due, or of unknown outcome, before a person should
+// look at it.
+const (
+	queueLate   = 10 * time.Minute
+	unknownLate = time.Hour
+)
+
+func judgeQueue(queued, unknown []httpd.Message, now time.Time) []diagnosis {
+	late, longUnknown := 0, 0
+	var oldest httpd.Message
+	for _, m := range queued {
+		if now.Sub(m.Due) > queueLate {
+			late++
+		}
+		if oldest.Due.IsZero() || m.Due.Before(oldest.Due) {
+			oldest = m
+		}
+	}
+	for _, m := range unknown {
+		if now.Sub(m.Created) > unknownLate {
+			longUnknown++
+		}
+	}
+	var found []diagnosis
+	if late > 0 {
+		found = append(found, diagnosis{
+			Subject: "queue", Code: "queue-stuck", Since: oldest.Due,
+			Cause:    fmt.Sprintf("%d messages are due for more than %s and no modem takes them; the oldest is %s, %s", late, queueLate, oldest.ID, oldest.Why),
+			NextStep: "see what is wrong with the modems; cellpost queue show " + oldest.ID + " has the story",
+		})
+	}
+	if longUnknown > 0 {
+		found = append(found, diagnosis{
+			Subject: "queue", Code: "queue-unknown",
+			Cause:    fmt.Sprintf("of %d messages nobody knows whether the network has them", longUnknown),
+			NextStep: "cellpost queue list --state unknown; send them again if they matter, and cancel them",
+		})
+	}
+	if len(found) == 0 {
+		found = append(found, diagnosis{Subject: "queue", Code: allRight, Cause: queueWords(len(queued), oldest, now)})
+	}
+	return found
+}
+
+func queueWords(n int, oldest httpd.Message, now time.Time) string {
+	if n == 0 {
+		return "no message waits"
+	}
+	return fmt.Sprintf("%d messages wait, the oldest for %s", n, max(now.Sub(oldest.Due), 0).Round(time.Second))
+}
+
+// lookAtDevice looks for what keeps a serial device from being opened.
+func (d *doctor) lookAtDevice(device string) (f diagnosis, wrong bool) {
+	info, err := os.Stat(device)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return diagnosis{Code: "device-missing", Cause: device + " is not there", NextStep: "plug the modem in, or correct the path; " + d.plugged()}, true
+	case err != nil:
+		return diagnosis{Code: "device-denied", Cause: err.Error(), NextStep: "run this as root, or as the user of the gateway"}, true
+	case info.Mode()&fs.ModeCharDevice == 0:
+		return diagnosis{Code: "device-wrong", Cause: device + " is no serial device", NextStep: "correct the path; " + d.plugged()}, true
+	case unix.Access(device, unix.R_OK|unix.W_OK) != nil:
+		return diagnosis{Code: "device-denied", Cause: "this user may not use " + device, NextStep: joinGroup(info)}, true
+	}
+	node, err := filepath.EvalSymlinks(device)
+	if err != nil || strings.HasPrefix(node, "/dev/pts/") { // who made a pseudo terminal has it open, too
+		return diagnosis{}, false
+	}
+	for _, h := range d.tree.Holders(node) {
+		return diagnosis{Code: "device-held", Cause: fmt.Sprintf("%s is held by %s", device, h), NextStep: letGo(h)}, true
+	}
+	return diagnosis{}, false
+}
+
+// joinGroup says how this user gets at a device.
+func joinGroup(info fs.FileInfo) string {
+	group, name := "dialout", "NAME"
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		if g, err := user.LookupGroupId(strconv.Itoa(int(st.Gid))); err == nil && g.Name != "root" {
+			group = g.Name
+		}
+	}
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return fmt.Sprintf("usermod -aG %s %s, then log in anew (a service: restart it)", group, name)
+}
+
+// letGo says how a program is kept off a device.
+func letGo(h usb.Holder) string {
+	switch h.Program {
+	case "ModemManager":
+		return `systemctl disable --now ModemManager, or keep it off this device with ENV{ID_MM_DEVICE_IGNORE}="1" in a udev rule`
+	case "cellpost":
+		return "ask the gateway that has it: cellpost doctor --config FILE"
+	}
+	return fmt.Sprintf("stop it: systemctl status %d tells its service", h.PID)
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sqlite
+
+const matchingMessages = 10_000
