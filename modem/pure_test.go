@@ -2,6 +2,7 @@ package modem
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -143,6 +144,23 @@ func TestOutcome(t *testing.T) {
 		}
 		if got.Detail = ""; got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestRefusals: every code of both sets reaches the rules as it is, before the
+// prompt and after it.
+func TestRefusals(t *testing.T) {
+	for set, name := range map[pdu.CauseSet]string{pdu.CMS: "CMS", pdu.CME: "CME"} {
+		for code := range 1000 {
+			want := pdu.Cause{Set: set, Code: code}
+			for _, written := range []bool{false, true} {
+				err := at.Final(fmt.Sprintf("+%s ERROR: %d", name, code))
+				got := outcome(at.Result{Written: written, Err: err})
+				if got.Kind != sms.Refused || got.Cause != want || got.Detail != want.String() {
+					t.Errorf("%v: %+v", want, got)
+				}
+			}
 		}
 	}
 }

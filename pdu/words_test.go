@@ -33,7 +33,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestCauseClass has every code of the table that the product goes by.
+// TestCauseClass has every code of the table that the product goes by, and looks
+// at every code there is.
 func TestCauseClass(t *testing.T) {
 	tests := []struct {
 		set   pdu.CauseSet
@@ -45,7 +46,6 @@ func TestCauseClass(t *testing.T) {
 		{pdu.CMS, pdu.CauseOtherSIM, []int{8, 10, 21, 29, 50, 69}},
 		{pdu.CMS, pdu.CauseDuplicate, []int{197}},
 		{pdu.CMS, pdu.CauseTemporary, []int{17, 22, 27, 38, 41, 42, 47, 111, 127, 192, 194, 332, 615, 616}},
-		{pdu.CMS, pdu.CauseTemporary, []int{2, 131, 224, 254, 321, 340, 700}}, // unlisted
 		{pdu.CMS, pdu.CauseRadio, []int{331}},
 		{pdu.CMS, pdu.CauseSIM, []int{310, 311, 312, 313, 315, 316, 317, 318, 532, 770, 772}},
 		{pdu.CMS, pdu.CauseModem, []int{0, 210, 212, 255, 300, 301, 302, 303, 314, 320, 500, 512, 513, 514, 515, 521, 522, 535}},
@@ -54,16 +54,23 @@ func TestCauseClass(t *testing.T) {
 		{pdu.CME, pdu.CauseRadio, []int{30, 31, 32}},
 		{pdu.CME, pdu.CauseSIM, []int{10, 11, 12, 13, 15, 16, 17, 18}},
 		{pdu.CME, pdu.CauseModem, []int{0, 14, 100, 515}},
-		{pdu.CME, pdu.CauseTemporary, []int{3, 38, 999}},
-		{0, pdu.CauseTemporary, []int{0, 38}},
 	}
+	want := map[pdu.Cause]pdu.CauseClass{}
 	for _, tt := range tests {
 		for _, code := range tt.codes {
-			c := pdu.Cause{Set: tt.set, Code: code}
-			if got := c.Class(); got != tt.class {
-				t.Errorf("%v: got class %d, want %d", c, got, tt.class)
+			want[pdu.Cause{Set: tt.set, Code: code}] = tt.class
+		}
+	}
+	for _, set := range []pdu.CauseSet{pdu.CMS, pdu.CME} {
+		for code := range 1000 { // those that nobody lists are temporary
+			c := pdu.Cause{Set: set, Code: code}
+			if got := c.Class(); got != want[c] {
+				t.Errorf("%v: got class %d, want %d", c, got, want[c])
 			}
 		}
+	}
+	if got := (pdu.Cause{}).Class(); got != pdu.CauseTemporary {
+		t.Errorf("no cause: got class %d", got)
 	}
 }
 
