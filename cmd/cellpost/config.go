@@ -30,6 +30,7 @@ type config struct {
 	Board         board.Config `toml:"board"` // the hardware that the modems sit on
 	Route         []routeEntry `toml:"route"` // longest prefix wins; none: every SIM in one tier
 	Send          sendConfig   `toml:"send"`
+	Inbox         inboxConfig  `toml:"inbox"`
 }
 
 // smtpConfig is a listener for mail.
@@ -63,6 +64,11 @@ type sendConfig struct {
 	UnknownWait   duration `toml:"unknown_wait"`   // how long evidence is awaited before on_unknown
 	EscalateAfter duration `toml:"escalate_after"`
 	OnUnknown     string   `toml:"on_unknown"` // resend or hold
+}
+
+// inboxConfig is about messages from handsets.
+type inboxConfig struct {
+	PartsWait duration `toml:"parts_wait"` // how long a message waits for its next part, before it is shown without
 }
 
 // duration is written as "10s" or "1m30s".
@@ -107,6 +113,7 @@ func defaults() config {
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
 		},
+		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
 	}
 }
 
@@ -286,14 +293,15 @@ func (c *config) checkRoutes(s source) error {
 
 func (c *config) checkSend(s source) error {
 	for _, d := range []struct {
-		key   string
-		value duration
+		table, key string
+		value      duration
 	}{
-		{"prompt_timeout", c.Send.PromptTimeout}, {"result_timeout", c.Send.ResultTimeout},
-		{"unknown_wait", c.Send.UnknownWait}, {"escalate_after", c.Send.EscalateAfter},
+		{"send", "prompt_timeout", c.Send.PromptTimeout}, {"send", "result_timeout", c.Send.ResultTimeout},
+		{"send", "unknown_wait", c.Send.UnknownWait}, {"send", "escalate_after", c.Send.EscalateAfter},
+		{"inbox", "parts_wait", c.Inbox.PartsWait},
 	} {
 		if d.value < duration(time.Millisecond) { // a bare number is read as nanoseconds
-			return s.at("send", 0, d.key, "%s: write it with its unit: \"10s\", \"1m30s\" or \"500ms\"", d.key)
+			return s.at(d.table, 0, d.key, "%s: write it with its unit: \"10s\", \"1m30s\" or \"500ms\"", d.key)
 		}
 	}
 	if c.Send.OnUnknown != "resend" && c.Send.OnUnknown != "hold" {
@@ -326,6 +334,7 @@ func (c config) rules() *sms.Rules {
 		UnknownWait:   time.Duration(c.Send.UnknownWait),
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
+		PartsWait:     time.Duration(c.Inbox.PartsWait),
 	}
 	if !c.Modems.Discover {
 		r.SIMs = c.sims()

@@ -196,7 +196,7 @@ on_unknown = "hold"
 			{Prefix: "49", Tiers: [][]string{{"a"}}, Price: 700_000},
 			{Tiers: [][]string{{"a"}}},
 		},
-		SIMs: []string{"a"}, UnknownWait: 5 * time.Second, EscalateAfter: time.Minute,
+		SIMs: []string{"a"}, UnknownWait: 5 * time.Second, EscalateAfter: time.Minute, PartsWait: 10 * time.Minute,
 	}
 	if got := c.rules(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
