@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"cellpost/pdu"
 )
@@ -22,11 +24,11 @@ func (m *Modem) cnmi(r request) pdu.Cause {
 	if c := m.sim.smsCause(); c != success {
 		return c
 	}
-	most := [5]int{2, 3, 0, 2, 1}
+	const most = 3
 	p := &m.set.cnmi
 	switch r.verb {
 	case test:
-		m.info("+CNMI: (0-2),(0-3),(0),(0-2),(0,1)")
+		m.info(m.profile.shown())
 		return success
 	case read:
 		m.info(fmt.Sprintf("+CNMI: %d,%d,%d,%d,%d", p[0], p[1], p[2], p[3], p[4]))
@@ -34,17 +36,20 @@ func (m *Modem) cnmi(r request) pdu.Cause {
 	}
 	fields, next := r.fields(), *p
 	if len(fields) > len(next) {
-		return cmsNotSupported
+		return m.profile.cnmiCause
 	}
 	for i, f := range fields {
 		if f == "" {
 			continue // omitted: as it was
 		}
-		n, ok := inRange(f, most[i])
+		n, ok := inRange(f, most)
 		if !ok {
-			return cmsNotSupported
+			return m.profile.cnmiCause
 		}
 		next[i] = n
+	}
+	if !m.profile.takes(next, m.set.csms) {
+		return m.profile.cnmiCause
 	}
 	*p = next
 	m.release()
@@ -65,6 +70,9 @@ func (m *Modem) release() {
 // indicate says that a message was stored, or keeps that in mode 0.
 func (m *Modem) indicate(code, memory string, index int) {
 	text := fmt.Sprintf("%s: %q,%d", code, memory, index)
+	if code == "+CDSI" && m.profile.cdsi != "" {
+		text = m.profile.cdsi
+	}
 	switch {
 	case m.set.cnmi[cnmiMode] != 0:
 		m.note(text)
@@ -76,10 +84,14 @@ func (m *Modem) indicate(code, memory string, index int) {
 // pump takes what the network holds and says the unsolicited codes that are due,
 // between commands.
 func (m *Modem) pump() {
-	if m.port == nil || m.frozen || m.state != ready {
+	if m.port == nil || m.frozen {
 		return
 	}
-	if m.stat == registered && m.sim.cause() == success {
+	if m.state != ready {
+		m.discard()
+		return
+	}
+	if m.inService() && m.sim.cause() == success {
 		m.admit()
 	}
 	m.flush()
@@ -87,14 +99,14 @@ func (m *Modem) pump() {
 
 // admit takes what the network holds and the modem has a place for.
 func (m *Modem) admit() {
-	kept := m.waiting[:0]
-	for _, a := range m.waiting {
+	kept := m.sim.waiting[:0]
+	for _, a := range m.sim.waiting {
 		if !m.route(a) {
 			kept = append(kept, a)
 		}
 	}
-	clear(m.waiting[len(kept):])
-	m.waiting = kept
+	clear(m.sim.waiting[len(kept):])
+	m.sim.waiting = kept
 }
 
 func (m *Modem) flush() {
@@ -110,12 +122,14 @@ func (m *Modem) flush() {
 func (m *Modem) route(a arrival) bool {
 	mt, ds := m.set.cnmi[cnmiMT], m.set.cnmi[cnmiDS]
 	switch {
+	case a.report && ds == 0 && m.o.KeepReports:
+		return m.store(a, m.profile.reports, "", false)
 	case a.report && ds == 0:
 		return true
 	case a.report && ds == 1:
-		return m.pass("+CDS: %d\r\n%s", a)
+		return m.pass(m.profile.cds, a)
 	case a.report:
-		return m.store(a, memSR, "+CDSI", true)
+		return m.store(a, m.profile.reports, "+CDSI", true)
 	case mt == 2 && a.class != pdu.Class2, mt == 3 && a.class == pdu.Class3:
 		return m.pass("+CMT: ,%d\r\n%s", a)
 	}
@@ -128,11 +142,11 @@ func (m *Modem) pass(format string, a arrival) bool {
 	if m.set.cnmi[cnmiMode] == 0 || m.unacked != nil {
 		return false
 	}
-	if m.set.csms == 1 {
+	if m.set.csms == 1 && !m.profile.noAck {
 		m.unacked = &a
 		m.later(m.o.AckTime, func() { m.refuse(&a) })
 	}
-	m.note(fmt.Sprintf(format, len(a.tpdu), hexOf(m.withSMSC(a.tpdu))))
+	m.note(fmt.Sprintf(format, len(a.tpdu), hexOf(m.withSMSC(a))))
 	return true
 }
 
@@ -141,23 +155,29 @@ func (m *Modem) pass(format string, a arrival) bool {
 // most modems.
 func (m *Modem) refuse(a *arrival) {
 	if m.unacked == a {
-		m.waiting = append(m.waiting, *a)
-		m.unacked = nil
+		m.giveBack()
 	}
 }
 
 func (m *Modem) store(a arrival, mem int, code string, shown bool) bool {
 	to := &m.memories[mem]
-	i := to.put(stored{pdu: m.withSMSC(a.tpdu), len: len(a.tpdu)})
-	if i > 0 && shown {
+	i, ok := to.put(stored{pdu: m.withSMSC(a), len: len(a.tpdu)})
+	switch {
+	case !ok:
+		m.isFull()
+	case shown:
 		m.indicate(code, to.name, i)
 	}
-	return i > 0
+	return ok
 }
 
 // withSMSC puts the SMSC that delivered it before a TPDU.
-func (m *Modem) withSMSC(tpdu []byte) []byte {
-	return append(m.net.smsc[:len(m.net.smsc):len(m.net.smsc)], tpdu...)
+func (m *Modem) withSMSC(a arrival) []byte {
+	smsc := m.net.smsc
+	if a.report {
+		smsc = m.net.reportSMSC
+	}
+	return slices.Concat(smsc, a.tpdu)
 }
 
 // cnma acknowledges +CMT or +CDS; 2 refuses it. Acknowledgements with a TPDU are
@@ -178,8 +198,8 @@ func (m *Modem) cnma(r request) pdu.Cause {
 		m.unacked = nil
 		return success
 	}
-	a := m.unacked
+	s, a := m.sim, *m.unacked
 	m.unacked = nil
-	m.later(m.o.AckTime, func() { m.waiting = append(m.waiting, *a) })
+	time.AfterFunc(m.o.AckTime, func() { m.net.post(s, a) })
 	return success
 }

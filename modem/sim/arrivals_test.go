@@ -13,8 +13,11 @@ import (
 const own = "447700900000" // MSISDN of the first modem
 
 // inbound is an SMS-DELIVER as the network makes it, after the given code.
-func inbound(t *testing.T, code, text string) string {
-	d := pdu.Deliver{Originator: telephone(handset), Time: time.Now(), UserData: submission(t, handset, text).UserData}
+func inbound(t *testing.T, code, text string) string { return inboundAt(t, code, text, time.Now()) }
+
+// inboundAt is inbound for a message that was sent at a time.
+func inboundAt(t *testing.T, code, text string, at time.Time) string {
+	d := pdu.Deliver{Originator: telephone(handset), Time: at, UserData: submission(t, handset, text).UserData}
 	tpdu, err := d.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package sim
 import (
 	"fmt"
 	"strconv"
-	"strings"
-	"time"
 
 	"cellpost/pdu"
 )
@@ -17,14 +15,19 @@ var (
 	notAllowed    = pdu.Cause{Set: pdu.CME, Code: 3}
 	unsupported   = pdu.Cause{Set: pdu.CME, Code: 4}
 	incorrect     = pdu.Cause{Set: pdu.CME, Code: 50}
+	plainError    = pdu.Cause{Set: pdu.CME, Code: -1} // ERROR, whatever AT+CMEE says
 	wrongPassword = pdu.Cause{Set: pdu.CME, Code: 16}
 
+	notReady        = pdu.Cause{Set: pdu.CMS, Code: 302}
 	cmsNotSupported = pdu.Cause{Set: pdu.CMS, Code: 303}
 	badPDU          = pdu.Cause{Set: pdu.CMS, Code: 304}
 	noSuchIndex     = pdu.Cause{Set: pdu.CMS, Code: 321}
+	memoryFull      = pdu.Cause{Set: pdu.CMS, Code: 322}
 	noSCA           = pdu.Cause{Set: pdu.CMS, Code: 330}
 	noNetwork       = pdu.Cause{Set: pdu.CMS, Code: 331}
 	noAckExpected   = pdu.Cause{Set: pdu.CMS, Code: 340}
+	slowRefusal     = pdu.Cause{Set: pdu.CMS, Code: 350} // Quectel EG06
+	unknownFailure  = pdu.Cause{Set: pdu.CMS, Code: 500}
 )
 
 // command runs one command of a line; the zero Cause lets the line go on.
@@ -42,16 +45,16 @@ func commandTable() map[string]command {
 
 		"+CGMI": tell(func(m *Modem) string { return m.o.Manufacturer }),
 		"+CGMM": tell(func(m *Modem) string { return m.o.Model }),
-		"+CGMR": tell(func(*Modem) string { return "Revision: 1" }),
+		"+CGMR": tell(func(m *Modem) string { return m.profile.revision }),
 		"+CGSN": tell(func(m *Modem) string { return m.o.IMEI }),
 		"+GSN":  tell(func(m *Modem) string { return m.o.IMEI }),
-		"+CIMI": fromSIM(func(m *Modem) string { return m.o.IMSI }),
-		"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.o.ICCID }),
+		"+CIMI": fromSIM(func(m *Modem) string { return m.sim.card.IMSI }),
+		"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.sim.card.ICCID }),
 		"+ICCID": fromSIM(func(m *Modem) string {
-			return "+ICCID: " + m.o.ICCID
+			return "+ICCID: " + m.sim.card.ICCID
 		}),
 		"+CNUM": fromSIM(func(m *Modem) string {
-			return fmt.Sprintf(`+CNUM: "","+%s",145`, m.o.MSISDN)
+			return fmt.Sprintf(`+CNUM: "","+%s",145`, m.sim.card.MSISDN)
 		}),
 
 		"+CMEE":  number(2, func(m *Modem) *int { return &m.set.cmee }),
@@ -63,7 +66,14 @@ func commandTable() map[string]command {
 		"+CPIN":  (*Modem).cpin,
 		"+CFUN":  (*Modem).cfun,
 		"+CCLK":  (*Modem).cclk,
+		"+CTZU":  number(1, func(m *Modem) *int { return &m.ctzu }),
+		"+CTZR":  number(3, func(m *Modem) *int { return &m.set.ctzr }),
 		"+CUSD":  (*Modem).cusd,
+		"+CLIP":  (*Modem).clip,
+		"+CRC":   number(1, func(m *Modem) *int { return &m.set.crc }),
+		"+CLCC":  (*Modem).clcc,
+		"+CHUP":  (*Modem).hook,
+		"H":      (*Modem).hook,
 
 		"+CSMS": (*Modem).csms,
 		"+CMGF": number(0, func(m *Modem) *int { return &m.set.format }),
@@ -82,6 +92,9 @@ func commandTable() map[string]command {
 func (m *Modem) perform(r request) pdu.Cause {
 	if r.name == "" {
 		return success
+	}
+	if c := m.refusal(r); c != success {
+		return c
 	}
 	if f, ok := m.commands[r.name]; ok {
 		return f(m, r)
@@ -169,20 +182,20 @@ func (m *Modem) csq(r request) pdu.Cause {
 	switch {
 	case r.verb == test:
 		m.info("+CSQ: (0-31,99),(0-7,99)")
-	case m.stat == registered:
-		m.info("+CSQ: 18,0")
+	case m.radio == 1 && m.stat != searching && m.rssi != noSignal:
+		m.info(fmt.Sprintf("+CSQ: %d,0", m.rssi))
 	default:
-		m.info("+CSQ: 99,99")
+		m.info(fmt.Sprintf("+CSQ: %d,99", noSignal))
 	}
 	return success
 }
 
 func (m *Modem) cops(r request) pdu.Cause {
-	const operator = "Simulated"
+	operator := m.o.Operator
 	switch {
 	case r.verb == test:
 		m.info(fmt.Sprintf(`+COPS: (2,%q,%q,"00101"),,(0),(0)`, operator, operator))
-	case r.verb == read && m.stat == registered:
+	case r.verb == read && m.inService():
 		m.info(fmt.Sprintf("+COPS: 0,0,%q", operator))
 	case r.verb == read:
 		m.info("+COPS: 0")
@@ -192,36 +205,5 @@ func (m *Modem) cops(r request) pdu.Cause {
 	default:
 		return notAllowed
 	}
-	return success
-}
-
-func (m *Modem) cclk(r request) pdu.Cause {
-	switch r.verb {
-	case read:
-		m.info(`+CCLK: "` + time.Now().UTC().Format("06/01/02,15:04:05") + `+00"`)
-	case set:
-		return notAllowed // the network keeps the clock
-	}
-	return success
-}
-
-// cusd answers every USSD code with a balance. 3GPP TS 27.007, 7.15.
-func (m *Modem) cusd(r request) pdu.Cause {
-	if r.verb != set {
-		return m.keep(r, 2, &m.set.cusd)
-	}
-	f := r.fields()
-	n, ok := inRange(f[0], 2)
-	if !ok {
-		return incorrect
-	}
-	if len(f) == 1 || f[1] == "" {
-		m.set.cusd = n
-		return success
-	}
-	if m.stat != registered {
-		return pdu.Cause{Set: pdu.CME, Code: 30}
-	}
-	m.note(fmt.Sprintf(`+CUSD: 0,"Balance of %s: 12.34",15`, strings.TrimSpace(m.o.MSISDN)))
 	return success
 }

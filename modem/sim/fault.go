@@ -11,30 +11,40 @@ type FaultKind int
 
 // Kinds of fault. Those marked "at once too" are for [Modem.Strike] as well.
 const (
-	None         FaultKind = iota
-	RefusePrompt           // +CMS ERROR: Cause instead of the prompt
-	NoPrompt               // the prompt is lost; the modem waits for the PDU
-	LatePrompt             // the prompt comes after For
-	RebootTyping           // the modem restarts at the first octet of the PDU
-	Refuse                 // +CMS ERROR: Cause after the air time
-	Silence                // no result; the modem is ready for the next command
-	LateResult             // the network takes it, the result comes For late
-	LateOK                 // +CMGS in time, OK after For
-	DoubleResult           // +CMGS twice
-	Noise                  // ^RSSI before +CMGS, and between it and OK
-	EarlyReport            // the report comes before +CMGS, whatever the report delay
-	HandsetOff             // the report is temporary (0x22) first, delivered another delay and For later
-	ReportFailed           // the report has Status; the handset shows nothing
-	NoReport               // no report; the handset shows the message
-	Freeze                 // hears and says nothing for For, or until Thaw; at once too
-	Jam                    // the same, and reads nothing, so that writing blocks; at once too
-	HangUp                 // unplugged and without power; back after For; at once too
-	Reboot                 // restarts; at once too
-	NoNetwork              // loses the network for For (zero: for good); at once too
-	Denied                 // is denied registration for For (zero: for good); at once too
-	NoSIM                  // the SIM is out for For (zero: for good); at once too
-	EchoOn                 // the echo comes on; at once too
-	Storm                  // Count unsolicited lines; at once too
+	None          FaultKind = iota
+	RefusePrompt            // +CMS ERROR: Cause instead of the prompt
+	NoPrompt                // the prompt is lost; the modem waits for the PDU
+	LatePrompt              // the prompt comes after For
+	RebootTyping            // the modem restarts at the first octet of the PDU
+	Refuse                  // +CMS ERROR: Cause after the air time
+	Silence                 // no result; the modem is ready for the next command
+	LateResult              // the network takes it, the result comes For late
+	LateOK                  // +CMGS in time, OK after For
+	DoubleResult            // +CMGS twice
+	Noise                   // unsolicited lines, of the profile or ^RSSI, before +CMGS, and between it and OK
+	EarlyReport             // the report comes before +CMGS, whatever the report delay
+	HandsetOff              // the report is temporary (0x22) first, delivered another delay and For later
+	ReportFailed            // the report has Status; the handset shows nothing
+	NoReport                // no report; the handset shows the message
+	Freeze                  // hears and says nothing for For, or until Thaw; at once too
+	Jam                     // the same, and reads nothing, so that writing blocks; at once too
+	HangUp                  // unplugged and without power; back after For; at once too
+	Reboot                  // restarts; at once too
+	NoNetwork               // loses the network for For (zero: for good); at once too
+	Denied                  // is denied registration for For (zero: for good); at once too
+	NoSIM                   // the SIM is out for For (zero: for good); at once too
+	EchoOn                  // the echo comes on; at once too
+	Storm                   // Count unsolicited lines, of the profile or ^RSSI; at once too
+	PromptNoSpace           // the prompt is > without a space
+	HangTyping              // takes the PDU and then is as in Freeze; the network never gets it
+	ResultOnly              // +CMGS, and never OK
+	GluedOK                 // OK in the line of +CMGS: "+CMGS: 1OK"
+	TextError               // "+CMS ERROR: SMS type not supported"
+	NoCR                    // lines end in LF alone for For (zero: until a restart); at once too
+	BrownOut                // restarts, and the last line of its start is all that is said; at once too
+	MemoryFull              // old messages fill the memory; a hand-over gets +CMS ERROR: 322; at once too
+	SMSDown                 // +CMS ERROR: Cause (zero: 500) to each command for messages, for For (zero: until a restart); at once too
+	DeleteFails             // AT+CMGD keeps the message and gets +CMS ERROR: Cause (zero: 321) for For (zero: for good); at once too
 )
 
 // Fault is one thing that goes wrong. Fields that a kind does not name are not
@@ -102,10 +112,49 @@ func (m *Modem) befall(f Fault) bool {
 	case Storm:
 		m.storm(f.Count)
 		return false
+	case BrownOut:
+		m.brownOut()
 	default:
+		m.spoilService(f)
 		return false
 	}
 	return true
+}
+
+// spoilService makes a fault happen that has to do with messages only.
+func (m *Modem) spoilService(f Fault) {
+	cause := func(def pdu.Cause) pdu.Cause {
+		if f.Cause != 0 {
+			def.Code = f.Cause
+		}
+		return def
+	}
+	switch f.Kind {
+	case NoCR:
+		m.bare = lasting(success, f.For)
+	case MemoryFull:
+		m.fill()
+	case SMSDown:
+		m.smsDown = lasting(cause(unknownFailure), f.For)
+	case DeleteFails:
+		m.undeletable = lasting(cause(noSuchIndex), f.For)
+	}
+}
+
+// brownOut is a restart of a module whose supply gave way: the settings are gone,
+// and all that tells is a line that is said after a start only. Before the PIN
+// not even that is said.
+func (m *Modem) brownOut() {
+	m.forget()
+	m.search()
+	if m.gated = m.sim.shut(); m.gated {
+		return
+	}
+	last := "SMS Ready"
+	if n := len(m.profile.ready); n > 0 {
+		last = m.profile.ready[n-1]
+	}
+	m.note(last)
 }
 
 func (m *Modem) storm(lines int) {
@@ -113,7 +162,7 @@ func (m *Modem) storm(lines int) {
 		lines = defaultStorm
 	}
 	for i := range lines {
-		m.say("\r\n^RSSI:" + string(rune('0'+i%10)) + "\r\n")
+		m.say("\r\n" + m.profile.chat.line(i%10) + "\r\n")
 	}
 }
 
@@ -155,6 +204,11 @@ func (m *Modem) thaw() {
 // hangUp takes the port away, and the power with it.
 func (m *Modem) hangUp(d time.Duration) {
 	m.forget()
+	m.cold = true
+	select {
+	case <-m.back: // nobody waited for it
+	default:
+	}
 	m.away, m.out = d, m.out[:0]
 	if m.port != nil {
 		m.port.Close()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,15 @@ func TestFaults(t *testing.T) {
 		{"denied", Fault{Kind: Denied}, "> ", "+CMS ERROR: 331", "OK", 0, "", false},
 		{"no SIM", Fault{Kind: NoSIM}, "> ", "+CMS ERROR: 310|+CPIN: NOT READY", "OK", 0, "", false},
 		{"echo", Fault{Kind: EchoOn}, "> ", sent, "AT|OK", 0, "", true},
+		{"hang after the PDU", Fault{Kind: HangTyping, For: time.Minute}, "> ", "", "", time.Minute, "", false},
+		{"no OK", Fault{Kind: ResultOnly}, "> ", "+CMGS: 1", "OK", 0, "", true},
+		{"glued OK", Fault{Kind: GluedOK}, "> ", "+CMGS: 1OK", "OK", 0, "", true},
+		{"refused in words", Fault{Kind: TextError}, "> ", "+CMS ERROR: SMS type not supported", "OK", 0, "", false},
+		{"prompt without a space", Fault{Kind: PromptNoSpace}, ">", sent, "OK", 0, "", true},
+		{"brown-out", Fault{Kind: BrownOut}, "> ", "SMS Ready", "OK", 0, "", false},
+		{"brown-out after", Fault{Kind: BrownOut, Taken: true}, "> ", "SMS Ready", "OK", 0, "", true},
+		{"memory full", Fault{Kind: MemoryFull}, "> ", "+CMS ERROR: 322", "OK", 0, "", false},
+		{"service down", Fault{Kind: SMSDown, Cause: 512}, "> ", "+CMS ERROR: 512", "OK", 0, "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,6 +168,14 @@ func TestMagic(t *testing.T) {
 		{"9991012", "+CMS ERROR: 331", two, time.Minute},
 		{"9991013", "+CMS ERROR: 310|+CPIN: NOT READY", two, time.Minute},
 		{"9991016", "+CMGS: 1", two, 10 * time.Second},
+		{"9991017", "", two, 2 * time.Minute},
+		{"9991018", "+CMS ERROR: 322", two, 0},
+		{"9991019", "+CMS ERROR: 500", two, time.Minute},
+		{"9991020", "+CMGS: 1", two, 0},
+		{"9991021", "+CMS ERROR: SMS type not supported", two, 0},
+		{"9991022", "+CMGS: 1OK", two, 0},
+		{"9991023", "SMS Ready", two, 0},
+		{"9991024", "SMS Ready", two, 0},
 		{"9992000", one, two, 0},
 		{"9992001", one, two, 0},
 		{"9992002", one, two, 0},
@@ -225,4 +243,120 @@ func TestReports(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLastingFaults: those that stay until their time is over or the modem is
+// restarted.
+func TestLastingFaults(t *testing.T) {
+	command, data := cmgs(t, submission(t, handset, "hi"))
+	restart := says("AT+CFUN=1,1;E0\r", "OK|RDY|+CFUN: 1|+CPIN: READY|SMS Ready")
+	tests := []struct {
+		name    string
+		profile string
+		steps   func(t *testing.T) []step
+	}{
+		{"service down", "", func(*testing.T) []step {
+			return []step{
+				strikes(Fault{Kind: SMSDown, For: time.Minute}, ""),
+				says(command, "+CMS ERROR: 500"),
+				says("AT+CMGL=4\r", "+CMS ERROR: 500"),
+				says("AT+CPMS?\r", "+CMS ERROR: 500"),
+				says("AT+CREG?\r", "+CREG: 0,1|OK"),
+				waits(time.Minute, ""),
+				says("AT+CMGL=4\r", "OK"),
+				strikes(Fault{Kind: SMSDown, Cause: 515}, ""),
+				waits(time.Hour, ""),
+				says("AT+CMGL=4\r", "+CMS ERROR: 515"),
+				restart,
+				says("AT+CMGL=4\r", "OK"),
+			}
+		}},
+		{"no deletion", "", func(t *testing.T) []step {
+			return []step{
+				says("AT+CNMI=2,1\r", "OK"),
+				gets(t, `+CMTI: "SM",1`),
+				strikes(Fault{Kind: DeleteFails}, ""),
+				says("AT+CMGD=1\r", "+CMS ERROR: 321"),
+				says("AT+CMGD=1,4\r", "+CMS ERROR: 321"),
+				restart,
+				says("AT+CMGD=1\r", "+CMS ERROR: 321"),
+				strikes(Fault{Kind: DeleteFails, Cause: 500, For: time.Second}, ""),
+				says("AT+CMGD=1\r", "+CMS ERROR: 500"),
+				waits(time.Second, ""),
+				says("AT+CPMS?\r", `+CPMS: "SM",1,20,"SM",1,20,"SM",1,20|OK`),
+				says("AT+CMGD=1;+CPMS?\r", `+CPMS: "SM",0,20,"SM",0,20,"SM",0,20|OK`),
+			}
+		}},
+		{"memory full", "", func(t *testing.T) []step {
+			return []step{
+				says("AT+CNMI=2,1\r", "OK"),
+				strikes(Fault{Kind: MemoryFull}, ""),
+				says("AT+CPMS?\r", `+CPMS: "SM",20,20,"SM",20,20,"SM",20,20|OK`),
+				gets(t, ""),
+				says(command, "> "),
+				says(data, "+CMGS: 1|OK"),
+				says("AT+CMGD=7\r", `OK|+CMTI: "SM",7`),
+			}
+		}},
+		{"memory full, e1750", "e1750", func(t *testing.T) []step {
+			return []step{
+				says("AT^CURC=0;+CNMI=2,1\r", "OK"),
+				strikes(Fault{Kind: MemoryFull}, `^SMMEMFULL:"SM"`),
+				gets(t, ""),
+				says("AT+CMGD=7\r", `OK|+CMTI: "SM",7`),
+				gets(t, `^SMMEMFULL:"SM"`),
+			}
+		}},
+		{"memory full, sim7600", "sim7600", func(t *testing.T) []step {
+			return []step{says("AT+CNMI=2,1\r", "OK"), strikes(Fault{Kind: MemoryFull}, "+CMTI: ,-1")}
+		}},
+		{"memory full, tc35", "tc35", func(t *testing.T) []step {
+			return []step{says("AT+CNMI=2,1\r", "OK"), strikes(Fault{Kind: MemoryFull}, "^SMGO: 2")}
+		}},
+		{"memory full, sara-r4", "sara-r4", func(t *testing.T) []step {
+			return []step{says("AT+CNMI=2,1\r", "OK"), strikes(Fault{Kind: MemoryFull}, "+CIEV: 8,1")}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := NewNetwork(NetworkOptions{})
+				m := NewModem(n, on(tt.profile))
+				connect(t, m).plays(n, m, tt.steps(t))
+			})
+		})
+	}
+}
+
+// TestNoCR: lines end in LF alone, until the time is over.
+func TestNoCR(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewModem(NewNetwork(NetworkOptions{}), quiet)
+		x := connect(t, m)
+		m.Inject(Fault{Kind: NoCR, For: time.Second})
+		command, data := cmgs(t, submission(t, handset, "hi"))
+		for _, s := range []string{command, data, "AT\r"} {
+			io.WriteString(x.rw, s)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		io.WriteString(x.rw, "AT\r")
+		synctest.Wait()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		want := "\r\n> " + "\n+CMGS: 1\n\nOK\n" + "\nOK\n" + "\r\nOK\r\n"
+		if got := x.got.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// TestReferences: TP-MR goes on from where it was, and wraps.
+func TestReferences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := connect(t, NewModem(NewNetwork(NetworkOptions{}), Options{NoEcho: true, MR: 254}))
+		for _, want := range []string{"+CMGS: 255|OK", "+CMGS: 0|OK", "+CMGS: 1|OK"} {
+			x.hands(submission(t, handset, "hi"), want)
+		}
+	})
 }

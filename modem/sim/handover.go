@@ -11,7 +11,9 @@ import (
 
 // handover is one AT+CMGS dialogue.
 type handover struct {
+	sim      *SIM   // that is to send it
 	want     int    // octets of TPDU announced
+	typed    int    // its digits, those that were lost too
 	hex      []byte // octets typed
 	fault    Fault
 	sc       pdu.Address
@@ -47,12 +49,12 @@ func (m *Modem) cmgs(r request) pdu.Cause {
 		m.gaps = append(m.gaps, m.lineAt.Sub(m.finalAt))
 		m.finalAt = time.Time{}
 	}
-	m.job = handover{want: n, hex: m.job.hex[:0], fault: m.nextFault()}
+	m.job = handover{sim: m.sim, want: n, hex: m.job.hex[:0], fault: m.nextFault()}
 	return m.prompt()
 }
 
 func (m *Modem) prompt() pdu.Cause {
-	const prompt = "\r\n> "
+	prompt := "\r\n> "
 	switch f := m.job.fault; f.Kind {
 	case RefusePrompt:
 		return pdu.Cause{Set: pdu.CMS, Code: f.Cause}
@@ -64,6 +66,9 @@ func (m *Modem) prompt() pdu.Cause {
 			m.state = typing
 			m.say(prompt)
 		})
+	case PromptNoSpace:
+		prompt = "\r\n>"
+		fallthrough
 	default:
 		m.state = typing
 		m.say(prompt)
@@ -86,7 +91,7 @@ func (m *Modem) typed(c byte) {
 		m.final(success)
 	case c == ctrlZ:
 		m.submit()
-	case c > ' ' && len(m.job.hex) < maxHex:
+	case c > ' ' && len(m.job.hex) < maxHex && !m.loses():
 		m.job.hex = append(m.job.hex, c)
 	}
 }
@@ -101,6 +106,10 @@ func (m *Modem) submit() {
 	m.number()
 	if m.job.fault.Kind == None {
 		m.job.fault = m.net.fate(m.job.submit.Destination.Digits())
+	}
+	if f := m.job.fault; f.Kind == HangTyping {
+		m.freeze(f)
+		return
 	}
 	m.after(m.o.AirTime, m.land)
 }
@@ -129,12 +138,12 @@ func (h *handover) parse(smsc string) pdu.Cause {
 func (m *Modem) number() {
 	s := &m.job.submit
 	to := s.Destination.Digits()
-	if !s.RejectDuplicates || m.sent[s.Reference] != to {
-		m.mr++
-		s.Reference = m.mr
-		m.job.tpdu[1] = m.mr
+	if !s.RejectDuplicates || m.sim.sent[s.Reference] != to {
+		m.sim.mr++
+		s.Reference = m.sim.mr
+		m.job.tpdu[1] = m.sim.mr
 	}
-	m.sent[s.Reference] = to
+	m.sim.sent[s.Reference] = to
 }
 
 // land is the end of the air time: the network gets the message, and the
@@ -144,13 +153,17 @@ func (m *Modem) land() {
 	if !f.Taken && m.spoil(f) {
 		return
 	}
-	if m.stat != registered {
-		m.done(noNetwork)
+	switch {
+	case !m.inService() || m.job.sim != m.sim:
+		m.refused(noNetwork)
+		return
+	case m.sim.card.Refused != 0:
+		m.refused(pdu.Cause{Set: pdu.CMS, Code: m.sim.card.Refused})
 		return
 	}
 	reports, c := m.net.accept(m, m.job)
 	if c != success {
-		m.done(c)
+		m.refused(c)
 		return
 	}
 	m.receiveReports(reports)
@@ -172,34 +185,60 @@ func (m *Modem) land() {
 func (m *Modem) spoil(f Fault) bool {
 	switch f.Kind {
 	case Refuse:
-		m.done(pdu.Cause{Set: pdu.CMS, Code: f.Cause})
+		m.refused(pdu.Cause{Set: pdu.CMS, Code: f.Cause})
+	case TextError:
+		m.state = ready
+		m.say("\r\n+CMS ERROR: SMS type not supported\r\n")
 	case Silence:
 		m.state = ready
-	case NoNetwork, Denied, NoSIM:
+	case NoNetwork, Denied:
 		m.befall(f)
-		c := noNetwork
-		if f.Kind == NoSIM {
-			c = m.sim.smsCause()
-		}
-		m.done(c)
+		m.refused(noNetwork)
+	case NoSIM:
+		m.befall(f)
+		m.done(m.sim.smsCause())
+	case MemoryFull:
+		m.befall(f)
+		m.done(memoryFull)
+	case SMSDown:
+		m.befall(f)
+		m.done(m.smsDown.cause)
 	default:
 		return m.befall(f)
 	}
 	return true
 }
 
+// refused is the end of a hand-over that the network did not take.
+func (m *Modem) refused(c pdu.Cause) {
+	if m.profile.slowRefuse {
+		m.after(m.o.Slow, func() { m.done(slowRefusal) })
+		return
+	}
+	m.done(c)
+}
+
 // answer says the result of a message that was taken.
 func (m *Modem) answer() {
 	f := m.job.fault
 	result := fmt.Sprintf("+CMGS: %d", m.job.submit.Reference)
-	if f.Kind == Noise {
-		m.say("\r\n^RSSI:18\r\n")
+	noise := func(i int) { m.say("\r\n" + m.profile.chat.line(i) + "\r\n") }
+	switch f.Kind {
+	case Noise:
+		noise(18)
+	case GluedOK:
+		m.say("\r\n" + result + "OK\r\n")
+		m.state, m.finalAt = ready, time.Now()
+		return
 	}
 	m.info(result)
 	wait := time.Duration(0)
 	switch f.Kind {
 	case Noise:
-		m.say("\r\n^RSSI:17\r\n")
+		noise(17)
+	case ResultOnly:
+		m.state = ready
+		return
 	case DoubleResult:
 		m.info(result)
 	case LateOK:

@@ -156,7 +156,7 @@ func cutRequest(s string) (r request, rest string) {
 
 func cutBasic(s string) (r request, rest string) {
 	n := 1
-	if s[0] == '&' && len(s) > 1 {
+	if (s[0] == '&' || s[0] == '\\') && len(s) > 1 {
 		n = 2
 	}
 	end := n
@@ -168,6 +168,7 @@ func cutBasic(s string) (r request, rest string) {
 
 // info says an information text response. ITU-T V.250, 5.7.1.
 func (m *Modem) info(text string) {
+	text = m.interrupt(text)
 	if m.set.numeric {
 		m.say(text + "\r\n")
 		return
@@ -186,9 +187,11 @@ func (m *Modem) final(c pdu.Cause) {
 		m.say("0\r")
 	case c == success:
 		m.say("\r\nOK\r\n")
-	case c.Set == pdu.CME && m.set.cmee == 0 && m.set.numeric:
+	case c == unsupported && m.profile.unknown != "":
+		m.say("\r\n" + m.profile.unknown + "\r\n")
+	case c.Set == pdu.CME && (m.set.cmee == 0 || c == plainError) && m.set.numeric:
 		m.say("4\r")
-	case c.Set == pdu.CME && m.set.cmee == 0:
+	case c.Set == pdu.CME && (m.set.cmee == 0 || c == plainError):
 		m.say("\r\nERROR\r\n")
 	default:
 		m.say("\r\n" + m.errorText(c) + "\r\n")

@@ -9,9 +9,10 @@ import (
 	"cellpost/pdu"
 )
 
-// memory is a message store. Its indexes begin at 1. 3GPP TS 27.005, 3.1.
+// memory is a message store. 3GPP TS 27.005, 3.1.
 type memory struct {
 	name  string
+	base  int // first index
 	slots []stored
 }
 
@@ -29,13 +30,13 @@ const (
 	memSR
 )
 
-// put stores a message and returns its index, 0 when the memory is full.
-func (m *memory) put(s stored) int {
+// put stores a message and returns its index; false: the memory is full.
+func (m *memory) put(s stored) (int, bool) {
 	i := slices.IndexFunc(m.slots, func(s stored) bool { return s.pdu == nil })
 	if i >= 0 {
 		m.slots[i] = s
 	}
-	return i + 1
+	return i + m.base, i >= 0
 }
 
 func (m *memory) used() int {
@@ -50,11 +51,11 @@ func (m *memory) used() int {
 
 // at returns the message with an index written in decimal, nil when there is none.
 func (m *memory) at(index string) *stored {
-	i, ok := inRange(index, len(m.slots))
-	if !ok || i == 0 {
+	i, ok := inRange(index, m.base+len(m.slots)-1)
+	if !ok || i < m.base || index == "" {
 		return nil
 	}
-	return &m.slots[i-1]
+	return &m.slots[i-m.base]
 }
 
 // status is REC UNREAD or REC READ.
@@ -81,7 +82,7 @@ func (m *Modem) csms(r request) pdu.Cause {
 	case test:
 		m.info("+CSMS: (0,1)")
 	case read:
-		m.info(fmt.Sprintf("+CSMS: %d,1,1,1", m.set.csms))
+		m.info(m.phase())
 	default:
 		n, ok := inRange(r.args, 1)
 		if !ok {
@@ -91,6 +92,14 @@ func (m *Modem) csms(r request) pdu.Cause {
 		m.info("+CSMS: 1,1,1")
 	}
 	return success
+}
+
+// phase is the answer of AT+CSMS?.
+func (m *Modem) phase() string {
+	if !strings.Contains(m.profile.csms, "%d") {
+		return m.profile.csms
+	}
+	return fmt.Sprintf(m.profile.csms, m.set.csms)
 }
 
 // csca sets the number of the SMSC. 3GPP TS 27.005, 3.3.1.
@@ -118,7 +127,7 @@ func (m *Modem) cpms(r request) pdu.Cause {
 	}
 	switch r.verb {
 	case test:
-		m.info(`+CPMS: ("SM","ME","SR"),("SM","ME"),("SM","ME")`)
+		m.info(m.named())
 		return success
 	case read:
 		m.info("+CPMS: " + m.usage(true))
@@ -126,12 +135,12 @@ func (m *Modem) cpms(r request) pdu.Cause {
 	}
 	chosen := m.set.mem
 	names := r.fields()
-	if len(names) > len(chosen) {
+	if len(names) > len(chosen) || len(names) > 1 && m.profile.oneMemory {
 		return incorrect
 	}
 	for i, name := range names {
 		k := slices.IndexFunc(m.memories[:], func(m memory) bool { return m.name == name })
-		if k < 0 || i > 0 && k == memSR {
+		if !slices.Contains(m.profile.memories[i], k) {
 			return cmsNotSupported
 		}
 		chosen[i] = k
@@ -144,7 +153,11 @@ func (m *Modem) cpms(r request) pdu.Cause {
 // usage is what each chosen memory holds and can hold.
 func (m *Modem) usage(named bool) string {
 	var parts []string
-	for _, k := range m.set.mem {
+	chosen := m.set.mem[:]
+	if m.profile.oneMemory {
+		chosen = chosen[:2]
+	}
+	for _, k := range chosen {
 		mem := &m.memories[k]
 		if named {
 			parts = append(parts, `"`+mem.name+`"`)
@@ -172,7 +185,7 @@ func (m *Modem) cmgl(r request) pdu.Cause {
 	for i := range mem.slots {
 		s := &mem.slots[i]
 		if s.pdu != nil && (want == 4 || want == s.status()) {
-			m.info(fmt.Sprintf("+CMGL: %d,%s", i+1, s.take()))
+			m.info(fmt.Sprintf("+CMGL: %d,%s", i+mem.base, s.take()))
 		}
 	}
 	return success
@@ -202,7 +215,7 @@ func (m *Modem) cmgd(r request) pdu.Cause {
 	}
 	mem := &m.memories[m.set.mem[0]]
 	if r.verb == test {
-		m.info(fmt.Sprintf("+CMGD: (1-%d),(0-4)", len(mem.slots)))
+		m.info(fmt.Sprintf("+CMGD: (%d-%d),(0-4)", mem.base, mem.base+len(mem.slots)-1))
 		return success
 	}
 	f := r.fields()
@@ -213,6 +226,7 @@ func (m *Modem) cmgd(r request) pdu.Cause {
 	if !ok {
 		return badPDU
 	}
+	m.fullSaid = false
 	if flag > 0 {
 		mem.purge(flag == 4)
 		return success

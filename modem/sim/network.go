@@ -16,10 +16,20 @@ import (
 // call the network or its modems.
 type NetworkOptions struct {
 	Number      string        // of the SMSC, digits with the country code
+	ReportFrom  string        // of the SMSC that status reports come from; default Number
 	ReportDelay time.Duration // from acceptance to the status report
 	National    string        // country code whose numbers are reported in national form: 07700900123
 	Seen        func(Entry)   // called for each message accepted
 	Screen      func(Screen)  // called for each message that a handset shows
+
+	Clock  func() time.Time // the time of the network, in its zone; safe for concurrent use; nil: time.Now
+	NoTime bool             // it tells no modem the time
+
+	// USSD answers what was said in a dialogue so far, the code first; nil: as the
+	// package comment says. It is given the card that says it.
+	USSD     func(card Card, said []string) USSDAnswer
+	USSDTime time.Duration // until a dialogue ends in which nobody says anything; default 2 min
+	Ring     time.Duration // how long a caller waits; default 30 s
 }
 
 const (
@@ -41,8 +51,13 @@ type Network struct {
 	o    NetworkOptions
 	smsc []byte // the SMSC as it stands before a TPDU
 
+	reportSMSC []byte // the same, before a report
+
 	mu      sync.Mutex
 	modems  []*Modem
+	sims    []*SIM
+	issued  int // cards made by Issue
+	calls   []Call
 	ledger  []Entry
 	screens []Screen
 	changed chan struct{}                      // closed at the next entry or screen; nil: nobody waits
@@ -57,6 +72,7 @@ type Network struct {
 type Entry struct {
 	At        time.Time
 	SIM       string     // Options.Name of the modem
+	Card      string     // ICCID
 	MR        byte       // TP-MR as the network got it
 	Submit    pdu.Submit // decoded; shared, not to be changed
 	TPDU      []byte     // as it came; shared, not to be changed
@@ -71,23 +87,44 @@ type heldKey struct {
 }
 
 // NewNetwork makes a network without modems; see [NewModem]. It panics when
-// o.Number cannot be the number of an SMSC.
+// o.Number or o.ReportFrom cannot be the number of an SMSC.
 func NewNetwork(o NetworkOptions) *Network {
 	if o.Number == "" {
 		o.Number = defaultSMSC
 	}
-	smsc, err := pdu.AppendSMSC(nil, telephone(o.Number))
-	if err != nil {
-		panic(fmt.Sprintf("sim: SMSC number %q: %v", o.Number, err))
+	if o.ReportFrom == "" {
+		o.ReportFrom = o.Number
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.USSD == nil {
+		o.USSD = defaultUSSD
+	}
+	if o.USSDTime == 0 {
+		o.USSDTime = defaultUSSDTime
+	}
+	if o.Ring == 0 {
+		o.Ring = defaultRing
 	}
 	return &Network{
 		o:      o,
-		smsc:   smsc,
+		smsc:   mustSMSC(o.Number),
 		held:   map[heldKey]time.Time{},
 		copies: map[string]bool{},
 		parts:  map[pdu.FragmentKey][]pdu.Fragment{},
 		struck: map[string]bool{},
+
+		reportSMSC: mustSMSC(o.ReportFrom),
 	}
+}
+
+func mustSMSC(number string) []byte {
+	smsc, err := pdu.AppendSMSC(nil, telephone(number))
+	if err != nil {
+		panic(fmt.Sprintf("sim: SMSC number %q: %v", number, err))
+	}
+	return smsc
 }
 
 // telephone is a number as an address: international, of unknown type for a
@@ -110,7 +147,11 @@ func (n *Network) join(m *Modem, o Options) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	m.o = o.withDefaults(len(n.modems))
-	m.sim.smsc = "+" + n.o.Number
+	for _, c := range m.o.Cards {
+		s := n.issue(c)
+		s.home = m
+		m.slots = append(m.slots, s)
+	}
 	n.modems = append(n.modems, m)
 }
 
@@ -124,7 +165,8 @@ func (n *Network) accept(m *Modem, h handover) ([]report, pdu.Cause) {
 	if len(h.warnings) > 0 {
 		return nil, invalid
 	}
-	key := heldKey{m.o.IMSI, to, s.Reference}
+	card := m.sim.card
+	key := heldKey{card.IMSI, to, s.Reference}
 	if s.RejectDuplicates && now.Before(n.held[key]) {
 		return nil, duplicate
 	}
@@ -133,13 +175,13 @@ func (n *Network) accept(m *Modem, h handover) ([]report, pdu.Cause) {
 		validity = defaultValidity
 	}
 	n.held[key] = now.Add(validity)
-	n.enter(Entry{At: now, SIM: m.o.Name, MR: s.Reference, Submit: s, TPDU: h.tpdu})
+	n.enter(Entry{At: now, SIM: m.o.Name, Card: card.ICCID, MR: s.Reference, Submit: s, TPDU: h.tpdu})
 	outcomes := n.outcomes(h.fault)
-	n.deliver(m.o.MSISDN, s, h.fault, outcomes)
+	n.deliver(card.MSISDN, s, h.fault, outcomes)
 	if !s.StatusReport {
 		return nil, success
 	}
-	return n.reports(s, now, outcomes), success
+	return n.reports(s, n.o.Clock(), outcomes), success
 }
 
 func (n *Network) enter(e Entry) {
@@ -226,57 +268,6 @@ func (n *Network) recipient(a pdu.Address) pdu.Address {
 	return pdu.Address{TON: pdu.TONUnknown, NPI: pdu.NPITelephone, Value: nationalPrefix + rest}
 }
 
-// Send sends a text from a handset to the SIM with the number to (digits, or
-// with +). from is digits or a name of up to 11 characters. A modem that is out
-// of reach, full or owes an acknowledgement gets it later.
-func (n *Network) Send(to, from, text string) error {
-	n.mu.Lock()
-	n.ref++
-	ref := n.ref
-	n.mu.Unlock()
-	segments, err := pdu.Split(text, pdu.SplitOptions{Reference: ref & 0xff})
-	if err != nil {
-		return fmt.Errorf("send to %s: %w", to, err)
-	}
-	for i, part := range segments.Parts {
-		err := n.Deliver(to, pdu.Deliver{
-			MoreMessages: i < len(segments.Parts)-1,
-			Originator:   telephone(from),
-			DCS:          segments.DCS,
-			Time:         time.Now(),
-			UserData:     part,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Deliver sends one SMS-DELIVER to the SIM with the number to, like [Network.Send].
-func (n *Network) Deliver(to string, d pdu.Deliver) error {
-	tpdu, err := d.AppendBinary(nil)
-	if err != nil {
-		return fmt.Errorf("send to %s: %w", to, err)
-	}
-	m := n.modem(strings.TrimPrefix(to, "+"))
-	if m == nil {
-		return fmt.Errorf("send to %s: no SIM has that number: give it as Options.MSISDN", to)
-	}
-	m.receive(arrival{tpdu: tpdu, class: d.DCS.Class()})
-	return nil
-}
-
-func (n *Network) modem(msisdn string) *Modem {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	i := slices.IndexFunc(n.modems, func(m *Modem) bool { return m.o.MSISDN == msisdn })
-	if i < 0 {
-		return nil
-	}
-	return n.modems[i]
-}
-
 // Ledger returns every message that the network accepted, in order.
 func (n *Network) Ledger() []Entry {
 	n.mu.Lock()
@@ -287,24 +278,37 @@ func (n *Network) Ledger() []Entry {
 // WaitFor returns nil as soon as what the ledger holds fulfils the condition, or
 // the error of ctx. The condition must not change the slice.
 func (n *Network) WaitFor(ctx context.Context, fulfilled func(ledger []Entry) bool) error {
-	return n.wait(ctx, func(ledger []Entry, _ []Screen) bool { return fulfilled(ledger) })
+	return n.wait(ctx, func(s sights) bool { return fulfilled(s.ledger) })
 }
 
 // WaitForScreens is [Network.WaitFor] for the screens of the handsets.
 func (n *Network) WaitForScreens(ctx context.Context, fulfilled func([]Screen) bool) error {
-	return n.wait(ctx, func(_ []Entry, screens []Screen) bool { return fulfilled(screens) })
+	return n.wait(ctx, func(s sights) bool { return fulfilled(s.screens) })
 }
 
-func (n *Network) wait(ctx context.Context, fulfilled func([]Entry, []Screen) bool) error {
+// WaitForCalls is [Network.WaitFor] for the calls that are over.
+func (n *Network) WaitForCalls(ctx context.Context, fulfilled func([]Call) bool) error {
+	return n.wait(ctx, func(s sights) bool { return fulfilled(s.calls) })
+}
+
+// sights are what can be waited for. All of it only grows, so that what is there
+// can be read without the lock.
+type sights struct {
+	ledger  []Entry
+	screens []Screen
+	calls   []Call
+}
+
+func (n *Network) wait(ctx context.Context, fulfilled func(sights) bool) error {
 	for {
 		n.mu.Lock()
 		if n.changed == nil {
 			n.changed = make(chan struct{})
 		}
-		// Both only grow, so that what is there can be read without the lock.
-		changed, ledger, screens := n.changed, n.ledger, n.screens
+		changed := n.changed
+		seen := sights{slices.Clip(n.ledger), slices.Clip(n.screens), slices.Clip(n.calls)}
 		n.mu.Unlock()
-		if fulfilled(slices.Clip(ledger), slices.Clip(screens)) {
+		if fulfilled(seen) {
 			return nil
 		}
 		select {

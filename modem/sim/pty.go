@@ -26,6 +26,7 @@ func (m *Modem) ServePTY(ctx context.Context, link string) error {
 		m.mu.Unlock()
 		select {
 		case <-back.C:
+		case <-m.back:
 		case <-ctx.Done():
 		}
 		back.Stop()
@@ -51,10 +52,11 @@ func (m *Modem) serveSlave(ctx context.Context, link string) error {
 	}
 	defer port.Close()
 	children.Go(t.releaseWhenClosed)
-	if m.o.Linked != nil {
-		m.o.Linked(link)
-	}
-	return m.Serve(ctx, port)
+	return m.serve(ctx, port, func() {
+		if m.o.Linked != nil {
+			m.o.Linked(link)
+		}
+	})
 }
 
 // linked is a PTY at a link. The link goes first: nobody finds a port that is

@@ -222,3 +222,20 @@ func BenchmarkHandOver(b *testing.B) {
 		d.ask(b, data, "OK\r\n")
 	}
 }
+
+// TestPTYCDROM: a stick that became a CD-ROM has no port until it is plugged in
+// again.
+func TestPTYCDROM(t *testing.T) {
+	m, linked := onPTY(t, NewNetwork(NetworkOptions{}), Options{NoEcho: true, Profile: "e3372"})
+	d := openDevice(t, <-linked)
+	defer d.Close()
+	d.ask(t, "AT^CURC=0\r", "OK\r\n")
+	d.ask(t, "AT+CFUN=1,1\r", "OK\r\n")
+	if _, err := d.r.ReadByte(); err == nil {
+		t.Error("the PTY is still there")
+	}
+	m.Replug()
+	d = openDevice(t, <-linked)
+	defer d.Close()
+	d.ask(t, "AT\r", "\r\nOK\r\n")
+}

@@ -10,89 +10,93 @@ import (
 
 // Registration states. 3GPP TS 27.007, 7.2.
 const (
-	unregistered = 0
-	registered   = 1
-	searching    = 2
-	denied       = 3
+	unregistered  = 0
+	registered    = 1
+	searching     = 2
+	denied        = 3
+	roaming       = 5
+	emergencyOnly = 8
 )
+
+// Service is what the network offers where the modem stands.
+type Service int
+
+// Services, with what AT+CREG? says once the search is over.
+const (
+	FullService    Service = iota // +CREG 1
+	Roaming                       // +CREG 5
+	LimitedService                // +CREG 0, with a signal
+	EmergencyOnly                 // +CREG 8
+	NoCoverage                    // +CREG 2 for ever, and no signal
+)
+
+// stat is what a search ends with.
+func (s Service) stat() int {
+	switch s {
+	case Roaming:
+		return roaming
+	case LimitedService:
+		return unregistered
+	case EmergencyOnly:
+		return emergencyOnly
+	case NoCoverage:
+		return searching
+	}
+	return registered
+}
+
+// Signal strengths as AT+CSQ says them. 3GPP TS 27.007, 8.5.
+const (
+	defaultSignal = 18 // -77 dBm
+	noSignal      = 99
+)
+
+// SetService changes what the network offers: the modem searches anew.
+func (m *Modem) SetService(s Service) {
+	m.mu.Lock()
+	defer m.leave()
+	m.service = s
+	m.search()
+}
+
+// SetSignal changes what AT+CSQ says while there is a network: 0 to 31, or 99
+// for not known.
+func (m *Modem) SetSignal(rssi int) {
+	m.mu.Lock()
+	defer m.leave()
+	m.rssi = rssi
+}
 
 const pinTries = 3
 
-// simCard is what the SIM allows.
-type simCard struct {
-	out       bool
-	locked    bool
-	smsc      string // AT+CSCA; kept in the SIM
-	tries     int    // left for the PIN; none: the PUK is asked for
-	busyUntil time.Time
-}
-
-// lock is what switching on does to a SIM with a PIN. The tries left are kept in
-// the SIM.
-func (s *simCard) lock(pin string) {
-	if pin == "" {
-		return
-	}
-	if !s.locked {
-		s.tries = pinTries
-	}
-	s.locked = true
-}
-
-// cause says why the SIM cannot be used, as +CME ERROR. 3GPP TS 27.007, 9.2.
-func (s *simCard) cause() pdu.Cause {
-	switch {
-	case s.out:
-		return pdu.Cause{Set: pdu.CME, Code: 10}
-	case s.locked && s.tries == 0:
-		return pdu.Cause{Set: pdu.CME, Code: 12}
-	case s.locked:
-		return pdu.Cause{Set: pdu.CME, Code: 11}
-	case time.Now().Before(s.busyUntil):
-		return pdu.Cause{Set: pdu.CME, Code: 14}
-	}
-	return success
-}
-
-// smsCause is the same as +CMS ERROR. 3GPP TS 27.005, 3.2.5.
-func (s *simCard) smsCause() pdu.Cause {
-	c := s.cause()
-	if c == success {
-		return c
-	}
-	return pdu.Cause{Set: pdu.CMS, Code: map[int]int{10: 310, 11: 311, 12: 316, 14: 314}[c.Code]}
-}
-
-// pinState is the answer of AT+CPIN?.
-func (s *simCard) pinState() string {
-	switch {
-	case s.locked && s.tries == 0:
-		return "+CPIN: SIM PUK"
-	case s.locked:
-		return "+CPIN: SIM PIN"
-	}
-	return "+CPIN: READY"
-}
-
 func (m *Modem) cpin(r request) pdu.Cause {
-	switch {
-	case r.verb == test:
+	if r.verb == test {
 		return success
-	case m.sim.out:
+	}
+	state, ok := m.sim.pinState()
+	switch {
+	case !ok:
 		return m.sim.cause()
 	case r.verb == read:
-		m.info(m.sim.pinState())
+		m.info(state)
 		return success
+	case m.sim.needsPUK():
+		return m.sim.cause()
 	case !m.sim.locked:
 		return notAllowed
-	case m.sim.tries == 0:
-		return m.sim.cause()
 	}
 	return m.unlockSIM(r.fields()[0])
 }
 
+// notePIN says the state of a SIM that answers.
+func (m *Modem) notePIN() {
+	if state, ok := m.sim.pinState(); ok {
+		m.note(state)
+	}
+}
+
 func (m *Modem) unlockSIM(pin string) pdu.Cause {
-	if pin != m.o.PIN {
+	if pin != m.sim.card.PIN {
 		m.sim.tries--
 		return wrongPassword
 	}
@@ -146,24 +150,40 @@ func cregIndex(name string) int {
 
 // cell is the location that n=2 adds.
 func (m *Modem) cell(n int) string {
-	if n < 2 || m.stat != registered {
+	if n < 2 || !m.inService() {
 		return ""
 	}
 	return `,"0001","00000001"`
 }
 
+// inService reports whether the modem is registered.
+func (m *Modem) inService() bool { return m.stat == registered || m.stat == roaming }
+
 // search looks for the network, if the SIM and the radio allow it.
 func (m *Modem) search() {
 	m.searches++
 	switch {
-	case m.radio != 1 || m.sim.out || m.sim.locked:
+	case m.cold || m.radio != 1 || m.sim.shut():
 		m.setStat(unregistered)
 	case m.o.Register <= 0:
-		m.setStat(registered)
+		m.setStat(m.found())
 	default:
 		m.setStat(searching)
-		m.unlessSearched(m.o.Register, func() { m.setStat(registered) })
+		m.unlessSearched(m.o.Register, func() { m.setStat(m.found()) })
 	}
+}
+
+// shut reports whether the SIM cannot be used to register.
+func (s *SIM) shut() bool {
+	return s.out || s.starting || s.card.Failure != 0 || s.locked || s.needsPUK()
+}
+
+// found is what a search ends with.
+func (m *Modem) found() int {
+	if stat := m.service.stat(); !m.sim.card.Denied || stat == searching {
+		return stat
+	}
+	return denied
 }
 
 // lose is the loss of the network for a time, for good when d is zero.
@@ -189,43 +209,61 @@ func (m *Modem) setStat(stat int) {
 	if m.stat == stat {
 		return
 	}
+	was := m.inService()
 	m.stat = stat
 	for i, n := range m.set.creg {
 		if n > 0 {
 			m.note(fmt.Sprintf("%s: %d%s", cregNames[i], stat, m.cell(n)))
 		}
 	}
+	switch is := m.inService(); {
+	case was && !is:
+		m.dropCall()
+	case is && !was:
+		m.hearTime()
+	}
 }
 
 // pullSIM takes the SIM out for a time, for good when d is zero.
 func (m *Modem) pullSIM(d time.Duration) {
-	m.sim.out = true
+	s := m.sim
+	s.out = true
 	m.search()
 	m.note("+CPIN: NOT READY")
 	if d <= 0 {
 		return
 	}
 	m.later(d, func() {
-		m.sim.out = false
-		m.sim.lock(m.o.PIN)
+		if s.missing() || !slices.Contains(m.slots, s) || !s.out {
+			return
+		}
+		s.out = false
+		s.lock()
+		if s != m.sim {
+			return
+		}
 		m.search()
-		m.note(m.sim.pinState())
+		m.notePIN()
+		m.resume()
 	})
 }
 
-// forget is what power loss does: memories, the count of TP-MR and what the SIM
-// holds are all that stays.
+// forget is what power loss does: memories and what the SIM holds are all that
+// stays, and the clock where a battery keeps it.
 func (m *Modem) forget() {
+	m.letGo()
 	m.life++
+	m.started++
+	m.heal()
 	m.thaw()
 	m.set = m.defaults()
 	m.state, m.radio, m.stat = ready, 1, unregistered
 	m.line, m.held, m.notes = m.line[:0], nil, nil
 	m.job, m.finalAt = handover{}, time.Time{}
-	m.sim.lock(m.o.PIN)
-	if m.unacked != nil {
-		m.waiting = append(m.waiting, *m.unacked)
-		m.unacked = nil
+	m.startClock()
+	for _, s := range m.slots {
+		s.starting = false
+		s.lock()
 	}
 }
 
@@ -236,14 +274,7 @@ func (m *Modem) restart() {
 	m.state = booting
 	m.after(m.o.Boot, func() {
 		m.state = ready
-		m.note("RDY")
-		m.note("+CFUN: 1")
-		if !m.sim.out {
-			m.note(m.sim.pinState())
-		}
-		if m.sim.cause() == success {
-			m.note("SMS Ready")
-		}
+		m.greet()
 		m.search()
 	})
 }

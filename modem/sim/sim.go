@@ -6,6 +6,27 @@
 // whole messages on the screens of simulated handsets, makes status reports and
 // sends messages to the SIMs.
 //
+// # Profiles
+//
+// With [Options.Profile] a modem is one of the modules that people own, with its
+// names, unsolicited lines and quirks:
+//
+//	sim900     no messages before "Call Ready" (+CMS ERROR: 302); MISSED_CALL
+//	e220       ^RSSI and ^BOOT every 300 ms and inside answers; no service centre after a start; indexes from 0; ^NWTIME
+//	e3372      AT+CFUN=1,1 makes it a CD-ROM until [Modem.Replug]; indexes from 0; packed USSD; ^NWTIME
+//	mf190      an empty field in +CDS; AT+CNMI mode 1 only, whatever it offers; +ZUSIMR:2, +ZPASR
+//	sim800l    like sim900; ds 0 and 1 only; no AT+CNMA; see [BrownOut]
+//	sim7600    AT+CMGS gets ERROR before "SMS DONE", and before AT&F; +CNSMOD, *PSUTTZ, +CTZV, MISSED_CALL
+//	ec25       reports in SR, announced as +CDSI: "SM",0; AT+CNMA takes 300 ms; +QIND
+//	eg06       a refusal is +CMS ERROR: 350 after 135 s; AT+CMGL=4 gets +CMS ERROR: 303
+//	tc35       AT+CNMI 3,2,0,1,1 in phase 2+ only, bfr 1 only; loses octets without AT\Q3; ^SYSSTART
+//	wavecom    reports in SR; AT+CPMS takes one parameter and lists in double parentheses; +WIND
+//	sara-r4    starts with AT+CNMI 1,0; mode 1 throws codes away during a hand-over
+//	msm        offers AT+CNMI mode 2 and refuses it; ME first; no AT+CUSD=2
+//	e1750      AT+CMGL hangs the modem for 2 min; indexes from 0; packed USSD; ^NWTIME
+//	m66-ds     no messages before "Call Ready"; two SIMs, AT+QDSIM
+//	dual-csus  plain; two SIMs, AT+CSUS
+//
 // # Faults
 //
 // [Modem.Inject] makes the next hand-overs go wrong, [Modem.Strike] breaks
@@ -33,17 +54,47 @@
 //	+999 10 14    once: the echo comes on
 //	+999 10 15    once: 200 unsolicited lines before the result
 //	+999 10 16    once: OK comes 10 s after +CMGS
+//	+999 10 17    once: the modem takes the PDU and hangs for 2 min, the network never gets it
+//	+999 10 18    once: the memory is full of old messages (+CMS ERROR: 322)
+//	+999 10 19    once: each command for messages gets +CMS ERROR: 500 for 60 s
+//	+999 10 20    once: OK never comes after +CMGS
+//	+999 10 21    once: refused in words (+CMS ERROR: SMS type not supported)
+//	+999 10 22    once: OK in the line of +CMGS
+//	+999 10 23    once: the modem restarts and says "SMS Ready" only, the network never gets it
+//	+999 10 24    once: the same, the network has taken it
 //	+999 20 00    the handset is off: a temporary status, then delivered
 //	+999 20 01    the report says failed for good (TP-ST 0x43)
 //	+999 20 02    no report
 //	+999 20 03    the report comes before +CMGS
+//
+// # Cards
+//
+// A modem may have several slots, each with a [Card]; Options.SlotCommand chooses
+// the one in use. Only that one receives; the network keeps what comes for the
+// others. Messages in SM and SR, the SMSC and the count of TP-MR go with the card.
+// [Modem.Swap] moves cards between modems, [Modem.SetTrouble] makes them fail.
+//
+// # USSD
+//
+// Unless NetworkOptions.USSD says otherwise, AT+CUSD gets:
+//
+//	*100#   the balance
+//	*123#   a menu of three lines: 1 the balance, 2 another menu, 0 the end
+//	*124#   nothing, until AT+CUSD=2 or two minutes have passed
+//	*125#   +CUSD: 2, ended by the network
+//	*127#   the balance in UCS2 (coding 72)
+//	*128#   +CME ERROR: 100
+//	*129#   +CUSD: 5, time out, after 30 s
+//	other   +CUSD: 4, not supported
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -62,15 +113,30 @@ type Options struct {
 	MSISDN string // the SIM's own number, digits with the country code
 	PIN    string // empty: the SIM asks for none
 
-	Manufacturer, Model string // AT+CGMI, AT+CGMM
+	Profile             string // one of [Profiles], which changes the defaults below; empty: a plain modem
+	Manufacturer, Model string // AT+CGMI, AT+CGMM; empty: as the profile says
 
 	NoEcho   bool          // start with ATE0; the standard is ATE1
 	AirTime  time.Duration // from Ctrl-Z until the network decides
 	Register time.Duration // from a ready SIM to registration; zero: registered when made
 	SIMBusy  time.Duration // how long the SIM is busy (+CME ERROR: 14) after the PIN
 	Boot     time.Duration // how long a restart takes
+	Ready    time.Duration // from there to messages, where the profile has a sign for it ("SMS Ready")
+	Slow     time.Duration // how late profile eg06 tells a refusal; default 135 s
 	AckTime  time.Duration // how long +CMT and +CDS wait for AT+CNMA; default 15 s
 	Slots    int           // capacity of each message memory; default 20
+	MR       byte          // TP-MR of the last message before, of the first card; from 255 it wraps
+
+	Cards       []Card        // by slot; none: one with IMSI, ICCID, MSISDN and PIN above, which else are those of the first, and a second where the profile has two slots
+	SlotCommand string        // that chooses the slot: "+CSUS", "+QDSIM", "+GTDUALSIM", "+QUIMSLOT", "^SIMSLOT"; empty: none
+	SlotSettle  time.Duration // from a change of the card in use to +CPIN: READY
+
+	Operator    string    // name in AT+COPS?; default "Simulated"
+	USSD        string    // form of the text in AT+CUSD, both ways: "" as it is, "packed" (GSM 7-bit in hexadecimal), "gsm" (its octets), "ucs2" (in hexadecimal)
+	MissedCall  bool      // MISSED_CALL after NO CARRIER, as SIMCom has it
+	KeepReports bool      // reports that AT+CNMI does not want (ds 0) are kept in SR, unsaid
+	PowerOn     time.Time // what the clock says when power comes: 1980 or 2004, say; zero: a battery keeps the clock right
+	TimeCode    string    // unsolicited code that tells the time of the network: "*PSUTTZ", "^NWTIME"; empty: none
 
 	Linked func(link string)  // called by [Modem.ServePTY] each time the link stands
 	Heard  func(at time.Time) // called with the time of the first octet of each AT+CMGS, and must not call the modem; may be nil
@@ -82,16 +148,19 @@ type Options struct {
 
 const (
 	defaultAckTime = 15 * time.Second
+	defaultSlow    = 135 * time.Second
 	defaultSlots   = 20
 	maxUnwritten   = 64 << 10 // octets said to a port that takes none; more are lost, as on a UART
 	maxHeld        = 4 << 10  // octets that wait for a hand-over to end
 )
 
-// Modem is a simulated modem with its SIM. Safe for concurrent use.
+// Modem is a simulated modem with its SIMs. Safe for concurrent use.
 type Modem struct {
 	o        Options
 	net      *Network
+	profile  profile
 	commands map[string]command
+	back     chan struct{} // ends a hang-up; holds one
 
 	mu      sync.Mutex    // taken before that of the network, never after
 	port    *port         // nil: unplugged
@@ -111,22 +180,40 @@ type Modem struct {
 	set    settings
 	notes  []string // unsolicited codes that wait for the end of a command
 
-	sim      simCard
+	slots   []*SIM // never nil; see noSIM
+	slot    int    // in use
+	sim     *SIM   // in that slot
+	started int    // counts SIMs that got power, so that the newest wins
+
+	cdrom       bool    // a CD-ROM without ports
+	cold        bool    // has no power until the next port
+	gated       bool    // the last lines of the start are to come
+	reset       bool    // AT&F was sent since the start
+	starts      int     // counts them, so that the last lines are those of the newest
+	said        int     // lines of chatter
+	fullSaid    bool    // that a memory is full
+	smsDown     trouble // the message service
+	undeletable trouble // messages
+	bare        trouble // lines without CR
+
 	radio    int // AT+CFUN
+	service  Service
+	rssi     int // AT+CSQ
 	stat     int // registration, as in +CREG
 	searches int // counts searches and losses, so that the newest wins
 
 	job      handover
-	mr       byte        // TP-MR of the last hand-over
-	sent     [256]string // TP-DA by TP-MR: what the SIM sent
-	faults   []Fault     // for the next hand-overs
+	faults   []Fault // for the next hand-overs
 	counts   Counters
 	finalAt  time.Time // of the last hand-over; zero once AT+CMGS followed
 	gaps     []time.Duration
-	waiting  []arrival // what the network holds for this SIM
 	unacked  *arrival  // waits for AT+CNMA
 	buffered []string  // indications kept in AT+CNMI mode 0
-	memories [3]memory // SM, ME, SR
+	memories [3]memory // SM, ME, SR; the first and the last are the SIM's
+	clock    clock
+	ctzu     int   // AT+CTZU; outlasts a restart
+	call     *call // that rings; nil: none
+	ussd     *ussdSession
 }
 
 // state is what the modem does with the octets it gets.
@@ -145,10 +232,14 @@ type settings struct {
 	cmee          int    // form of errors
 	csms, cmms    int    // phase 2+ acknowledgement, link kept open
 	cusd          int    // USSD shown
+	clip, crc     int    // number of the caller shown, long form of RING
+	ctzr          int    // time of the network told
 	creg          [3]int // +CREG, +CGREG, +CEREG
 	cnmi          [5]int // mode, mt, bm, ds, bfr
 	mem           [3]int // indexes into memories: read, write, receive
 	format        int    // AT+CMGF; PDU mode only
+	flow          int    // AT\Q
+	hushed        bool   // no chatter
 }
 
 // Counters say what a modem was asked.
@@ -157,39 +248,43 @@ type Counters struct {
 	HandOvers int // AT+CMGS with a length
 }
 
-// NewModem makes a modem with a SIM of the network n. It was switched on some
-// time ago: there is no banner to come.
+// NewModem makes a modem with a SIM of the network n, or several. It was switched
+// on some time ago: there is no banner to come, unless after the PIN. It panics on
+// an o.Profile, o.SlotCommand, o.USSD or o.TimeCode that there is not.
 func NewModem(n *Network, o Options) *Modem {
-	m := &Modem{net: n, commands: commandTable(), radio: 1}
+	m := &Modem{net: n, profile: profileNamed(o.Profile), radio: 1, rssi: defaultSignal, back: make(chan struct{}, 1)}
+	m.commands = m.profile.table()
 	m.mu.Lock() // once it has joined, others may send to it
 	defer m.mu.Unlock()
 	n.join(m, o)
-	for i, name := range []string{"SM", "ME", "SR"} {
-		m.memories[i] = memory{name: name, slots: make([]stored, m.o.Slots)}
+	m.o.check()
+	if m.o.SlotCommand != "" {
+		m.commands[m.o.SlotCommand] = (*Modem).selectSlot
 	}
+	m.memories[memME] = memory{name: "ME", slots: make([]stored, m.o.Slots)}
 	m.set = m.defaults()
-	m.sim.lock(m.o.PIN)
+	for _, s := range m.slots {
+		s.lock()
+	}
+	m.slots[0].mr = m.o.MR
+	m.insert()
+	m.gated = m.profile.name != "" && m.sim.shut()
+	m.startClock()
 	m.search()
+	m.notes = nil
 	return m
 }
 
 // withDefaults fills in what the k-th modem of a network was not given.
 func (o Options) withDefaults(k int) Options {
-	def := func(s *string, format string) {
-		if *s == "" {
-			*s = fmt.Sprintf(format, k)
-		}
+	orNumber(&o.Name, "m%d", k)
+	orNumber(&o.IMEI, "3589120%08d", k)
+	if o.Operator == "" {
+		o.Operator = "Simulated"
 	}
-	def(&o.Name, "m%d")
-	def(&o.IMEI, "3589120%08d")
-	def(&o.IMSI, "2341512%08d")
-	def(&o.ICCID, "8944150000%09d")
-	def(&o.MSISDN, "4477009%05d")
-	if o.Manufacturer == "" {
-		o.Manufacturer = "Cellpost"
-	}
-	if o.Model == "" {
-		o.Model = "Simulated modem"
+	o = o.withProfile(profileNamed(o.Profile))
+	if o.Slow == 0 {
+		o.Slow = defaultSlow
 	}
 	if o.AckTime == 0 {
 		o.AckTime = defaultAckTime
@@ -197,10 +292,58 @@ func (o Options) withDefaults(k int) Options {
 	if o.Slots == 0 {
 		o.Slots = defaultSlots
 	}
+	o.Cards = slices.Clone(o.Cards)
+	if len(o.Cards) == 0 {
+		o.Cards = []Card{{IMSI: o.IMSI, ICCID: o.ICCID, MSISDN: o.MSISDN, PIN: o.PIN}}
+		if profileNamed(o.Profile).slotCommand != "" {
+			o.Cards = append(o.Cards, Card{})
+		}
+	}
+	for i, c := range o.Cards {
+		o.Cards[i] = c.withDefaults(k+i*slotNumbers, o.Slots)
+	}
+	first := o.Cards[0]
+	o.IMSI, o.ICCID, o.MSISDN, o.PIN = first.IMSI, first.ICCID, first.MSISDN, first.PIN
 	return o
 }
 
-func (m *Modem) defaults() settings { return settings{echo: !m.o.NoEcho} }
+// withProfile fills in what the profile has a value for.
+func (o Options) withProfile(p profile) Options {
+	o.Manufacturer = cmp.Or(o.Manufacturer, p.manufacturer)
+	o.Model = cmp.Or(o.Model, p.model)
+	o.SlotCommand = cmp.Or(o.SlotCommand, p.slotCommand)
+	o.USSD = cmp.Or(o.USSD, p.ussd)
+	o.TimeCode = cmp.Or(o.TimeCode, p.timeCode)
+	o.MissedCall = o.MissedCall || p.missedCall
+	return o
+}
+
+// check panics on a choice that there is not.
+func (o Options) check() {
+	oneOf := func(field, value string, known ...string) {
+		if value != "" && !slices.Contains(known, value) {
+			panic(fmt.Sprintf("sim: Options.%s %q: use one of %q, or none", field, value, known))
+		}
+	}
+	oneOf("SlotCommand", o.SlotCommand, slices.Sorted(maps.Keys(slotCommands))...)
+	oneOf("USSD", o.USSD, ussdPacked, ussdGSM, ussdHex)
+	oneOf("TimeCode", o.TimeCode, psuttz, nwtime)
+}
+
+// orNumber makes an empty text one that the number k makes unlike others.
+func orNumber(s *string, format string, k int) {
+	if *s == "" {
+		*s = fmt.Sprintf(format, k)
+	}
+}
+
+func (m *Modem) defaults() settings {
+	s := settings{echo: !m.o.NoEcho, cnmi: m.profile.cnmiStart}
+	for i, list := range m.profile.memories {
+		s.mem[i] = list[0]
+	}
+	return s
+}
 
 // Options returns the options with what was left out filled in.
 func (m *Modem) Options() Options { return m.o }
@@ -226,9 +369,14 @@ func (m *Modem) Gaps() []time.Duration {
 // outlast it, as in a module that stays powered. A modem has one port: a second
 // Serve at the same time is an error.
 func (m *Modem) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
+	return m.serve(ctx, rw, func() {})
+}
+
+// serve is [Modem.Serve]; it calls plugged once what unplugs the modem closes rw.
+func (m *Modem) serve(ctx context.Context, rw io.ReadWriteCloser, plugged func()) error {
 	p := &port{rw}
-	if !m.plug(p) {
-		return fmt.Errorf("modem %s is connected already: end the other Serve first", m.o.Name)
+	if err := m.plug(p); err != nil {
+		return err
 	}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -241,6 +389,7 @@ func (m *Modem) Serve(ctx context.Context, rw io.ReadWriteCloser) error {
 		}
 	}()
 	defer m.unplug(p)
+	plugged()
 	err := m.listen(ctx, rw)
 	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) {
 		return nil
@@ -270,14 +419,21 @@ func (m *Modem) listen(ctx context.Context, rw io.Reader) error {
 // port is what one Serve speaks on.
 type port struct{ io.ReadWriteCloser }
 
-func (m *Modem) plug(p *port) bool {
+func (m *Modem) plug(p *port) error {
 	m.mu.Lock()
 	defer m.leave()
-	if m.port != nil {
-		return false
+	switch {
+	case m.port != nil:
+		return fmt.Errorf("modem %s is connected already: end the other Serve first", m.o.Name)
+	case m.cdrom:
+		return fmt.Errorf("modem %s is a CD-ROM and has no port: call Replug first", m.o.Name)
 	}
 	m.port, m.away = p, 0
-	return true
+	if m.cold {
+		m.powerUp()
+	}
+	m.chat(p)
+	return nil
 }
 
 // hear takes what was read. It returns the jam, if any, that has to end before
@@ -323,7 +479,7 @@ func (m *Modem) say(s string) {
 	if m.frozen || len(m.out) > maxUnwritten {
 		return
 	}
-	m.out = append(m.out, s...)
+	m.out = append(m.out, m.bareText(s)...)
 }
 
 // later runs f in a turn at the modem, after d.
@@ -354,28 +510,42 @@ func (m *Modem) after(d time.Duration, f func()) {
 	})
 }
 
-// arrival is a TPDU from the network to this SIM.
+// soon is [Modem.later], or at once when d is zero and the turn is under way.
+func (m *Modem) soon(d time.Duration, f func()) {
+	if d <= 0 {
+		f()
+		return
+	}
+	m.later(d, f)
+}
+
+// arrival is a TPDU from the network to a SIM.
 type arrival struct {
 	tpdu   []byte
 	report bool
 	class  pdu.Class
 }
 
-// receive takes a TPDU from the network.
-func (m *Modem) receive(a arrival) {
+// receive takes a TPDU from the network, unless the SIM has left.
+func (m *Modem) receive(s *SIM, a arrival) bool {
 	m.mu.Lock()
 	defer m.leave()
-	m.waiting = append(m.waiting, a)
+	if !slices.Contains(m.slots, s) {
+		return false
+	}
+	s.waiting = append(s.waiting, a)
+	return true
 }
 
 // receiveReports takes the reports of one message, each at its time.
 func (m *Modem) receiveReports(reports []report) {
+	s := m.sim
 	for _, r := range reports {
 		a := arrival{tpdu: r.tpdu, report: true}
 		if r.after <= 0 {
-			m.waiting = append(m.waiting, a)
+			s.waiting = append(s.waiting, a)
 			continue
 		}
-		m.later(r.after, func() { m.waiting = append(m.waiting, a) })
+		time.AfterFunc(r.after, func() { m.net.post(s, a) })
 	}
 }
