@@ -19,7 +19,7 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 	}
 	s.m.learn(func(f *Facts) { f.Answering = true })
 	climb := func(ctx context.Context) error { return s.climb(ctx, take) }
-	return inOrder(ctx, s.dialect, s.identify, climb, s.prepare, s.selectSlot, s.unlock, s.awaitStarted, s.readCard, s.agree)
+	return inOrder(ctx, s.dialect, s.identify, climb, s.prepare, s.radioOn, s.selectSlot, s.unlock, s.awaitStarted, s.readCard, s.agree)
 }
 
 // agree makes the settings that a module forgets when it starts anew, and takes
@@ -187,6 +187,22 @@ func (s *session) prepare(ctx context.Context) error {
 		s.try(ctx, cmd, slowTimeout)
 	}
 	return s.dialect(ctx)
+}
+
+// radioOn switches on the radio of a module that was left with it off, perhaps by
+// another program: it remembers that.
+func (s *session) radioOn(ctx context.Context) error {
+	state := fields(s.try(ctx, "+CFUN?", commandTimeout))
+	if len(state) == 0 || state[0] != "0" && state[0] != "4" { // 3GPP TS 27.007, 8.2
+		return nil
+	}
+	on := "+CFUN=1"
+	if _, own := s.radio(); own != "" {
+		on = own
+	}
+	s.m.log.Warn("the radio was off: it is switched on", "was", state[0])
+	s.try(ctx, on, slowTimeout)
+	return nil
 }
 
 // awaitStarted waits for the signals that a module of this family gives when it

@@ -145,17 +145,19 @@ func pinMark(pin string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(
 // countPIN notes that the PIN was given, or that it need not be held against the
 // configuration.
 func (s *session) countPIN(tried bool) error {
-	s.m.changeSlot(func(s *slotState) { s.triedPIN = tried })
 	slot := s.m.slotInUse()
-	if slot.PINLog == "" {
-		return nil
+	var err error
+	switch {
+	case slot.PINLog == "":
+	case tried:
+		err = renameio.WriteFile(slot.PINLog, []byte(pinMark(slot.PIN)), 0o600)
+	default:
+		err = os.Remove(slot.PINLog)
 	}
-	if tried {
-		return renameio.WriteFile(slot.PINLog, []byte(pinMark(slot.PIN)), 0o600)
+	if err != nil && !(errors.Is(err, fs.ErrNotExist) && !tried) {
+		return elsewhereError{fmt.Errorf("note what became of the PIN: %w: make data_dir writable", err)}
 	}
-	if err := os.Remove(slot.PINLog); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	s.m.changeSlot(func(s *slotState) { s.triedPIN = tried })
 	return nil
 }
 
@@ -172,7 +174,7 @@ func verdict(c Card, tried bool) Card {
 // It is not given when that cannot be noted.
 func (s *session) givePIN(ctx context.Context) error {
 	if err := s.countPIN(true); err != nil {
-		return fmt.Errorf("note the PIN before it is given: %w", err)
+		return err
 	}
 	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.m.slotInUse().PIN+`"`, cardTimeout)
 	switch _, refused := errors.AsType[*at.CommandError](err); {
@@ -186,13 +188,18 @@ func (s *session) givePIN(ctx context.Context) error {
 
 // readCard asks who the SIM is, and what it is called here.
 func (s *session) readCard(ctx context.Context) error {
-	imsi := digits(answer(s.try(ctx, "+CIMI", cardTimeout)))
+	info, err := s.dialogue.Command(ctx, "+CIMI", cardTimeout)
+	if stalls(err) {
+		return fmt.Errorf("AT+CIMI: %w", err)
+	}
+	imsi := digits(answer(info))
 	var iccid string
 	for _, cmd := range []string{"+CCID", "+ICCID", "^ICCID?", "+QCCID"} {
 		if iccid = digits(answer(s.try(ctx, cmd, commandTimeout))); iccid != "" {
 			break
 		}
 	}
+	s.m.changeSlot(func(s *slotState) { s.insert(imsi) })
 	slot := s.m.slotInUse()
 	msisdn := slot.MSISDN
 	if own := fields(s.try(ctx, "+CNUM", cardTimeout)); msisdn == "" && len(own) > 1 {
@@ -218,7 +225,7 @@ func (s *session) nameCard(ctx context.Context, slot slotState, iccid, imsi stri
 	f := s.m.Facts()
 	name, warning, err = s.m.cfg.NameCard(ctx, Plugged{ICCID: iccid, IMSI: imsi, Modem: f.Name, Slot: f.Slot, Configured: slot.SIM})
 	if err != nil {
-		return "", "", fmt.Errorf("find the SIM's name: %w", err)
+		return "", "", elsewhereError{fmt.Errorf("find the SIM's name: %w", err)}
 	}
 	if warning != "" {
 		s.m.log.Warn("name of the SIM", "sim", name, "warning", warning)
@@ -234,13 +241,16 @@ func (s *session) simName() string {
 }
 
 // takeEarly gives the SIM its name, and takes in what came before it had one.
+// followUp does not run yet: what is to be acknowledged is owed.
 func (s *session) takeEarly(name string) {
 	s.mu.Lock()
 	s.sim = name
 	early := s.early
 	s.early = nil
 	s.mu.Unlock()
-	for _, lines := range early {
-		s.received(s.ctx, lines)
+	for _, tpdu := range early {
+		if s.take(tpdu) {
+			s.owes.Store(true)
+		}
 	}
 }

@@ -38,7 +38,7 @@ type Facts struct {
 	Setup                         []string // what was agreed with the module, for people
 	NoReports                     bool     // the module does not pass status reports on
 	Memory                        string   // of messages that is full: "SM 20/20"; empty: none
-	Stuck                         int      // messages that the module does not delete
+	Stuck                         int      // messages that the module does not delete, or that cannot be read
 	CardWarning                   string   // the SIM has not the name that the configuration gives it
 	CardRefused                   int      // messages in a row that were refused to this SIM, whatever the number
 

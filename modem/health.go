@@ -33,7 +33,7 @@ func (f Facts) Health() []Finding {
 		fmt.Sprintf("the network refused the last %d messages to this SIM, whatever the number", f.CardRefused),
 		"ask the operator whether the SIM is barred or out of credit: cellpost modem ussd asks for the balance")
 	add(f.Memory != "" && f.State() != SIMFull, complaints[SIMFull].Code, complaints[SIMFull].Cause, complaints[SIMFull].Step)
-	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted; they were taken in", f.Stuck),
+	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted, or not be read; what can be read was taken in", f.Stuck),
 		"if the memory fills up, delete them in a telephone or replace the SIM")
 	add(f.CardWarning != "", "sim-name", f.CardWarning, "")
 	add(f.NoReports && f.Ready, "reports-off", "the module passes no status reports on", "replace the module if you need them")

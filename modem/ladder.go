@@ -68,8 +68,7 @@ var (
 // be taken, nil for none, and how long to wait otherwise. answered says that the
 // module answers commands.
 func (l *ladder) failed(all []rung, answered bool, now time.Time) (take *rung, wait time.Duration) {
-	l.failures++
-	wait = soonWaits[min(l.failures, len(soonWaits)-1)]
+	wait = l.again()
 	if l.failures <= reopenings || l.resting(now) {
 		return nil, wait
 	}
@@ -85,6 +84,13 @@ func (l *ladder) failed(all []rung, answered bool, now time.Time) (take *rung, w
 	l.restUntil(now, roundWaits[min(l.rounds, len(roundWaits)-1)])
 	l.rounds++
 	return nil, wait
+}
+
+// again takes note of a session that came to nothing, and returns how long to
+// wait for the next.
+func (l *ladder) again() time.Duration {
+	l.failures++
+	return soonWaits[min(l.failures, len(soonWaits)-1)]
 }
 
 func (l *ladder) restUntil(now time.Time, d time.Duration) { l.rest, l.restFor = now.Add(d), d }

@@ -40,8 +40,7 @@ const linkKept = time.Second
 func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	s := l.s
 	if h.More && !s.profile.NoLink && time.Now().After(l.linked) {
-		// A modem that lacks it sends all the same, slower.
-		_, _ = s.dialogue.Command(ctx, "+CMMS=1", commandTimeout)
+		s.try(ctx, "+CMMS=1", commandTimeout) // a modem that lacks it sends all the same, slower
 	}
 	s.m.learn(func(f *Facts) { f.InSend = true })
 	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(h.TPDU)), "00"+strings.ToUpper(hex.EncodeToString(h.TPDU)), at.Timeouts{
@@ -52,7 +51,7 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 		l.linked = time.Now().Add(linkKept)
 	}
 	o := outcome(r)
-	s.ended(o, stalls(r.Err))
+	s.ended(o, r.Err)
 	if errors.Is(r.Err, at.ErrOutOfStep) || errors.Is(r.Err, at.ErrGone) {
 		// The line is at its end: nothing more is to be tried on it.
 		<-ctx.Done()
@@ -119,9 +118,16 @@ func reference(info []string) (mr byte, ok bool) {
 
 // ended keeps the count, sends the session into recovery after a stall, and sees
 // to what a refusal says about the modem.
-func (s *session) ended(o sms.Outcome, stalled bool) {
+func (s *session) ended(o sms.Outcome, err error) {
+	// One that was out of step was not begun: the stall before it is counted.
+	stalled := stalls(err)
+	begun := !errors.Is(err, at.ErrOutOfStep)
 	s.mu.Lock()
 	s.lastSend = time.Now()
+	if o.Kind == sms.Accepted {
+		s.confused = nil
+		s.smscRefused.Store(0)
+	}
 	s.mu.Unlock()
 	s.m.learn(func(f *Facts) {
 		f.InSend = false
@@ -134,13 +140,13 @@ func (s *session) ended(o sms.Outcome, stalled bool) {
 			f.Refused++
 			f.Problem = o.Detail
 		}
-		if stalled {
+		if stalled && !f.Stalled {
 			f.Stalled = true
 			f.Stalls++
 			f.Problem = o.Detail
 		}
 	})
-	if s.m.count(o, stalled) {
+	if begun && s.m.count(o, stalled) {
 		poke(s.m.changed)
 	}
 	if o.Kind == sms.Refused {
@@ -172,8 +178,13 @@ func (s *session) informed(err error) {
 	}
 }
 
+// smscRest is how long a modem is out of service whose messages are refused for
+// the service centre.
+const smscRest = 10 * time.Minute
+
 // serviceCentreAgain sets the service centre once more. A modem whose messages
-// are refused for it all the same leaves service until it is another.
+// are refused for it all the same leaves service until it is another, or for
+// [smscRest].
 func (s *session) serviceCentreAgain(ctx context.Context) {
 	before := s.m.Facts().SMSC
 	s.serviceCentre(ctx)
@@ -188,8 +199,8 @@ func (s *session) cardAgain(ctx context.Context) {
 	}
 }
 
-// The module is brought up anew when it refuses so many messages for reasons of
-// its own within so long.
+// The module is brought up anew when it refuses so many messages in a row for
+// reasons of its own within so long.
 const (
 	confusedMost   = 3
 	confusedWithin = 10 * time.Minute

@@ -105,6 +105,7 @@ type Modem struct {
 	current   *session        // nil between sessions
 	wanted    *rung           // that a person has asked for
 	deaf      map[string]int  // how often in a row the module went deaf from a command
+	stalls    int             // hand-overs in a row that stalled without an outcome, whatever the slot
 	misplaced string          // what a person should put right about where it is; empty: nothing
 	suspended bool
 }
@@ -206,7 +207,14 @@ func (m *Modem) Run(ctx context.Context) error {
 	var take *rung
 	fresh := false // the module has started since it was heard last
 	for ctx.Err() == nil {
-		take = cmp.Or(m.takeWanted(), take)
+		select {
+		case <-m.wake: // what it is about is seen below
+		default:
+		}
+		if r := m.takeWanted(); r != nil {
+			take = r
+			l.restUntil(time.Now(), r.settle+rungRest) // what it brings back is not to be reset at once
+		}
 		if take != nil && take.step != nil {
 			m.climb(ctx, take)
 			take, fresh = nil, true
@@ -238,14 +246,18 @@ func startsAnew(err error) bool {
 // is to be taken next, nil for none, and how long to wait otherwise.
 func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wait time.Duration) {
 	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
+	unfit := errors.Is(err, errConfused) || errors.Is(err, errStalling)
+	_, elsewhere := errors.AsType[elsewhereError](err)
 	switch {
 	case planned:
 	case errors.Is(err, errRestarting):
 		wait = m.restartTakes()
-	case served && !errors.Is(err, errConfused):
+	case served && !unfit:
 		l.served(time.Now())
+	case elsewhere:
+		wait = l.again()
 	default:
-		if errors.Is(err, errConfused) {
+		if unfit {
 			l.failures = max(l.failures, reopenings) // it needs more than a new opening
 		}
 		take, wait = l.failed(m.rungs(), m.Facts().Answering, time.Now())
@@ -331,7 +343,7 @@ func (m *Modem) setSuspended(s bool) {
 	m.suspended = s
 	current := m.current
 	m.mu.Unlock()
-	m.learn(func(f *Facts) { f.Suspended = s })
+	m.learn(func(f *Facts) { f.Suspended = m.suspended })
 	poke(m.wake)
 	if s && current != nil {
 		current.end(errAsked)
@@ -356,7 +368,8 @@ func (m *Modem) awaitResumed(ctx context.Context) {
 }
 
 // Reset takes a rung of the recovery ladder now: the one with a name, or the
-// mildest. It returns the name at once; Facts tell what comes of it.
+// mildest. It returns the name at once; Facts tell what comes of it. A modem
+// that is suspended is reset when it is resumed.
 func (m *Modem) Reset(name string) (string, error) {
 	all := m.rungs()
 	if len(all) == 0 {

@@ -42,7 +42,7 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	code, _, _ := strings.Cut(lines[0], ":")
 	switch code {
 	case "+CMT", "+CDS":
-		s.received(s.ctx, lines)
+		s.received(lines)
 	case "+CMTI", "+CDSI":
 		if f := fields(lines); len(f) == 2 {
 			s.later(func(ctx context.Context) { s.fetch(ctx, code, f[0], f[1]) })
@@ -52,7 +52,9 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
 	case "+CPIN":
-		poke(s.m.changed)
+		if s.up.Load() && cardState(answer(lines), nil) != CardReady {
+			s.later(s.cardAgain)
+		}
 	case "+CUSD":
 		s.heardUSSD(lines)
 	}
@@ -95,38 +97,47 @@ func (s *session) readyLines() []string   { return s.m.knownProfile().Ready }
 
 // received takes a message or report that came directly, and acknowledges it
 // when it is stored. What comes before the SIM's name is known waits for it.
-func (s *session) received(ctx context.Context, lines []string) {
+func (s *session) received(lines []string) {
 	if len(lines) < 2 {
 		s.m.log.Warn("code without its TPDU", "code", lines[0])
+		return
+	}
+	tpdu, err := cutSMSC(lines[1])
+	if err != nil {
+		s.m.log.Warn("unreadable TPDU from the modem", "err", err)
+		s.leave()
 		return
 	}
 	s.mu.Lock()
 	waits := s.sim == ""
 	if waits && len(s.early) < earlyMost {
-		s.early = append(s.early, lines)
+		s.early = append(s.early, tpdu)
 	}
 	s.mu.Unlock()
-	if !waits && s.keep(ctx, lines[1]) {
+	if !waits && s.take(tpdu) {
 		s.later(s.acknowledge)
-		if tpdu, err := cutSMSC(lines[1]); err == nil {
-			s.m.learnTime(messageClock(tpdu, time.Now()))
-		}
 	}
 }
 
-// earlyMost is how many codes wait for the name of the SIM. The network brings
+// take keeps a TPDU that came directly, and reports whether it is to be acknowledged.
+func (s *session) take(tpdu []byte) bool {
+	if !s.keep(tpdu) {
+		s.leave()
+		return false
+	}
+	s.m.learnTime(messageClock(tpdu, time.Now()))
+	return true
+}
+
+// earlyMost is how many TPDUs wait for the name of the SIM. The network brings
 // those again that are not acknowledged.
 const earlyMost = 64
 
 // keep stores a TPDU from the network. false: it is not stored, and must
 // neither be acknowledged nor deleted.
-func (s *session) keep(ctx context.Context, line string) bool {
-	tpdu, err := cutSMSC(line)
-	if err != nil {
-		s.m.log.Warn("unreadable TPDU from the modem", "err", err)
-		return false
-	}
-	ctx = context.WithoutCancel(ctx)
+func (s *session) keep(tpdu []byte) bool {
+	var err error
+	ctx := context.WithoutCancel(s.ctx)
 	now, sim := time.Now(), s.simName()
 	if mti, e := pdu.MessageType(tpdu); e == nil && mti == pdu.MTIStatusReport {
 		err = s.m.inbox.Report(ctx, sms.Report{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
@@ -150,8 +161,7 @@ func cutSMSC(line string) ([]byte, error) {
 	return tpdu, err
 }
 
-// acknowledge confirms the code that came last. A module that was kept waiting
-// too long stops reporting (3GPP TS 27.005, 3.4.4), so it is told again how to.
+// acknowledge confirms the code that came last.
 func (s *session) acknowledge(ctx context.Context) {
 	if !s.setup.acknowledge {
 		return
@@ -162,6 +172,14 @@ func (s *session) acknowledge(ctx context.Context) {
 	case stalls(err):
 		s.owes.Store(true)
 	default:
+		s.announceAgain(ctx)
+	}
+}
+
+// announceAgain tells the module again how to report. One that was kept waiting
+// for an acknowledgement has stopped: 3GPP TS 27.005, 3.4.4.
+func (s *session) announceAgain(ctx context.Context) {
+	if s.setup.acknowledge && s.setup.cnmi != "" {
 		s.try(ctx, s.setup.cnmi, commandTimeout)
 	}
 }

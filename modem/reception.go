@@ -119,11 +119,12 @@ func (s *session) serviceCentre(ctx context.Context) {
 	if now != "" {
 		s.m.changeSlot(func(s *slotState) { s.smsc = now })
 	}
-	s.m.learn(func(f *Facts) { f.SMSC, f.SMSCRefused = now, false })
+	s.m.learn(func(f *Facts) { f.SMSCRefused, f.SMSC = f.SMSCRefused && f.SMSC == now, now })
 }
 
 func (s *session) readSMSC(ctx context.Context) string {
-	sca := fields(s.try(ctx, "+CSCA?", cardTimeout))
+	info, _ := s.dialogue.Command(ctx, "+CSCA?", cardTimeout) // not left out, whatever it does: nothing is sent without
+	sca := fields(info)
 	if len(sca) == 0 {
 		return ""
 	}

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cellpost/modem/at"
 	"cellpost/modem/profile"
 )
@@ -28,15 +30,15 @@ type session struct {
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
 	owes     atomic.Bool                // an acknowledgement that a stall has swallowed
 
-	smscRefused atomic.Int32 // messages refused for the service centre
+	smscRefused atomic.Int32 // messages in a row that were refused for the service centre
 
 	mu       sync.Mutex      // guards what follows
 	sim      string          // name of the SIM in routes; empty until it is known
-	early    [][]string      // codes that came before it was
+	early    [][]byte        // TPDUs that came before it was
 	heard    map[string]bool // ready signals
 	said     chan struct{}   // holds a token when there is another
 	lastSend time.Time
-	left     bool         // a message in the module's memory could not be kept, or the memory is full
+	left     bool         // something that the module brought, or stores, could not be kept
 	confused []time.Time  // when the module refused a message for reasons of its own
 	ussd     *ussdSession // nil until the module is known
 }
@@ -49,8 +51,15 @@ var (
 	errCardLost   = errors.New("the SIM is out, or asks for its PIN again")
 	errSlot       = errors.New("another SIM slot is taken")
 	errConfused   = errors.New("the module refused message after message for reasons of its own")
+	errStalling   = errors.New("the module answers, but no hand-over comes to an end")
 	errAsked      = errors.New("a person asked for it")
 )
+
+// elsewhereError is why a session came to nothing that is no fault of the
+// module: no reset would help.
+type elsewhereError struct{ error }
+
+func (e elsewhereError) Unwrap() error { return e.error }
 
 const (
 	commandTimeout = 5 * time.Second
@@ -70,6 +79,9 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	port, err := at.Open(place.Device, m.cfg.Baud)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
+	}
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrPermission) {
+		return false, elsewhereError{err}
 	}
 	if err != nil {
 		return false, err
@@ -127,7 +139,7 @@ func (m *Modem) setCurrent(s *session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.current = s
-	if s != nil && m.suspended {
+	if s != nil && (m.suspended || m.wanted != nil) {
 		s.end(errAsked)
 	}
 }
@@ -144,6 +156,9 @@ func (s *session) work(ctx context.Context, take *rung) (served bool, err error)
 		}
 		if err := s.resync(ctx); err != nil {
 			return served, cause(ctx, fmt.Errorf("stalled, and no answer to the resync: %w", err))
+		}
+		if s.m.stalling() {
+			return served, errStalling
 		}
 		// It may have started anew, or stopped reporting because nothing was
 		// acknowledged (3GPP TS 27.005, 3.4.4).
@@ -279,7 +294,12 @@ func (s *session) readAgain(ctx context.Context) error {
 	if card != CardReady {
 		return errCardLost
 	}
-	if f := s.m.Facts(); f.SMSC == "" || f.SMSCRefused {
+	f := s.m.Facts()
+	if f.SMSCRefused && time.Since(f.Since) >= smscRest {
+		s.smscRefused.Store(0)
+		s.m.learn(func(f *Facts) { f.SMSCRefused = false })
+	}
+	if f.SMSC == "" || f.SMSCRefused {
 		s.serviceCentre(ctx)
 	}
 	return s.readNetwork(ctx)
@@ -287,11 +307,12 @@ func (s *session) readAgain(ctx context.Context) error {
 
 const searchEvery = 5 * time.Second
 
-// quiet reports whether no message was sent for a while.
+// quiet reports whether no message is being sent, nor was for a while.
 func (s *session) quiet() bool {
+	sending := s.m.Facts().InSend
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Since(s.lastSend) > lookEvery/2
+	return !sending && time.Since(s.lastSend) > lookEvery/2
 }
 
 // look reads what may have changed, unless messages are flowing: their results

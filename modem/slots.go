@@ -17,10 +17,18 @@ import (
 type slotState struct {
 	Slot
 	triedPIN bool      // the configured PIN was given and the SIM is not ready: two more tries lock it
+	imsi     string    // as read last
 	smsc     string    // service centre, as read last
 	refusals int       // messages in a row that were refused to the SIM, whatever the number
 	stalls   int       // hand-overs in a row that stalled
 	left     time.Time // when another slot was taken for its sake; zero: it was not
+}
+
+// insert forgets what was learnt of the SIM when there is another in the slot.
+func (s *slotState) insert(imsi string) {
+	if imsi != "" && imsi != s.imsi {
+		s.imsi, s.smsc, s.refusals, s.stalls = imsi, "", 0, 0
+	}
 }
 
 // How long a SIM may be out of service before the modem takes the other one.
@@ -112,6 +120,11 @@ func (m *Modem) count(o sms.Outcome, stalled bool) (review bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := &m.slots[m.slot]
+	if o.Kind == sms.Accepted || o.Kind == sms.Refused {
+		m.stalls = 0
+	} else if stalled {
+		m.stalls++
+	}
 	switch {
 	case stalled:
 		s.stalls++
@@ -124,6 +137,16 @@ func (m *Modem) count(o sms.Outcome, stalled bool) (review bool) {
 	}
 	m.facts.CardRefused = s.refusals
 	return s.refusals >= refusalsMost || s.stalls >= stallsTrouble
+}
+
+// stallsReset is how many hand-overs in a row may stall before the module is
+// reset, though it answers all else.
+const stallsReset = 3
+
+func (m *Modem) stalling() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stalls >= stallsReset
 }
 
 // slotInUse returns the slot in use, as it stands.

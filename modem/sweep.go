@@ -69,16 +69,21 @@ type kept int
 const (
 	notKept    kept = iota // it has to be taken in another time
 	taken                  // it is stored here, and deleted there
-	stuckThere             // it is stored here, but could not be deleted there
+	stuckThere             // it could not be deleted there, or cannot be read
 )
 
 // keepAndDelete takes in a message of the module's memory.
 func (s *session) keepAndDelete(ctx context.Context, line string, index int) kept {
-	if !s.keep(ctx, line) {
+	tpdu, err := cutSMSC(line)
+	if err != nil {
+		s.m.log.Debug("message in the module cannot be read", "index", index, "err", err)
+		return stuckThere
+	}
+	if !s.keep(tpdu) {
 		return notKept
 	}
 	if _, err := s.dialogue.Command(ctx, "+CMGD="+strconv.Itoa(index), cardTimeout); err != nil {
-		s.m.log.Warn("message not deleted from the module", "index", index, "err", err)
+		s.m.log.Debug("message not deleted from the module", "index", index, "err", err)
 		return stuckThere
 	}
 	return taken
@@ -98,6 +103,7 @@ func (s *session) sweepLeft() {
 	s.left = false
 	s.mu.Unlock()
 	if left {
+		s.later(s.announceAgain)
 		s.later(s.sweepNow)
 	}
 }
@@ -132,12 +138,15 @@ func (s *session) sweep(ctx context.Context) error {
 	if err := s.read(ctx, s.setup.memory); stalls(err) {
 		return err
 	}
+	if before := s.m.Facts().Stuck; stuck > before {
+		s.m.log.Warn("messages stay in the module: they cannot be deleted, or not be read", "messages", stuck)
+	}
 	s.m.learn(func(f *Facts) { f.Stuck, f.Memory = stuck, full })
 	return nil
 }
 
 // sweepMemory takes in what the memory holds that is being read, and returns how
-// many messages could not be deleted.
+// many messages stay there for good.
 func (s *session) sweepMemory(ctx context.Context) (stuck int, err error) {
 	if s.profile.ListEach || s.m.shunned("+CMGL") {
 		return s.sweepEach(ctx)
@@ -200,7 +209,8 @@ func (s *session) sweepEach(ctx context.Context) (stuck int, err error) {
 // usage is how many messages the memory that is being read holds, and how many
 // it has room for; zeroes where the module does not tell.
 func (s *session) usage(ctx context.Context) (used, total int) {
-	f := fields(s.try(ctx, "+CPMS?", cardTimeout))
+	info, _ := s.dialogue.Command(ctx, "+CPMS?", cardTimeout)
+	f := fields(info)
 	if len(f) < 3 {
 		return 0, 0
 	}
