@@ -2,12 +2,10 @@ package modem
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"cellpost/modem/at"
 	"cellpost/modem/profile"
 )
 
@@ -62,32 +60,6 @@ func (s *session) try(ctx context.Context, cmd string, timeout time.Duration) []
 		return nil
 	}
 	return info
-}
-
-// deafMost is how often in a row a module may go deaf from a command that it can
-// do without.
-const deafMost = 2
-
-// blame takes note of what a command did to the module. The weight of a failure
-// is deafMost where there is another way.
-func (m *Modem) blame(command string, err error, weight int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !errors.Is(err, at.ErrTimeout) {
-		delete(m.deaf, command)
-		return
-	}
-	if m.deaf[command] += weight; m.deaf[command] >= deafMost {
-		m.log.Warn("the module goes deaf from this command: it is left out", "cmd", command)
-	}
-}
-
-// shunned reports whether a command is left out. What one module cannot bear,
-// another in its place may: the list ends with the process.
-func (m *Modem) shunned(command string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.deaf[command] >= deafMost
 }
 
 // How often, and how long, a command is repeated to a module that says that it
@@ -240,7 +212,12 @@ func (s *session) heardAll(signals []string) bool {
 // watch asks the module to announce what changes: registration, network time,
 // and who calls.
 func (s *session) watch(ctx context.Context) error {
-	for _, d := range domains {
+	_, err := s.dialogue.Command(ctx, domains[0]+"=1", commandTimeout)
+	s.setup.announces = err == nil
+	if stalls(err) {
+		return fmt.Errorf("AT%s=1: %w", domains[0], err)
+	}
+	for _, d := range domains[1:] {
 		s.try(ctx, d+"=1", commandTimeout)
 	}
 	for _, cmd := range []string{"+CTZU=1", "+CTZR=1", "+CLIP=1"} {

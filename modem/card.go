@@ -23,6 +23,9 @@ const (
 
 	// A SIM that fails for so long may come back with the radio off and on.
 	cardPatience = time.Minute
+
+	// Some modules never notice a SIM that is put in later.
+	blindPatience = 5 * time.Minute
 )
 
 // unlock waits until the SIM is ready, and gives it its PIN if it wants one.
@@ -52,6 +55,9 @@ func (s *session) unlock(ctx context.Context) error {
 		}
 		if s.m.reviewSlot(time.Now(), true) {
 			return errSlot
+		}
+		if card == CardAbsent && s.profile.BlindSIM && time.Since(began) > blindPatience {
+			return errors.New("no SIM, and this module notices one that is put in only after its power was off")
 		}
 		wait := cardSick
 		if card == CardUnknown {

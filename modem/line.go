@@ -34,11 +34,15 @@ func (l *Line) SIM() string { return l.sim }
 const linkKept = time.Second
 
 // Submit hands one TPDU to the network, and returns within PromptTimeout plus
-// ResultTimeout whatever the modem does. ctx only keeps a hand-over from
+// ResultTimeout whatever the modem does, or up to ten seconds later where it has
+// to be asked something first. ctx only keeps a hand-over from
 // beginning; when the line has ended, Submit returns with it. One caller at a
 // time.
 func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	s := l.s
+	if o, ok := s.awake(ctx); !ok {
+		return o
+	}
 	if h.More && !s.profile.NoLink && time.Now().After(l.linked) {
 		s.try(ctx, "+CMMS=1", commandTimeout) // a modem that lacks it sends all the same, slower
 	}
@@ -57,6 +61,46 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 		<-ctx.Done()
 	}
 	return o
+}
+
+// rested is how long a module may be silent before it is asked whether it is what
+// it was: one that started anew unheard would take the TPDU for a text, and its
+// length for a number.
+const rested = 10 * time.Second
+
+// awake asks a module that has rested. ok is false when it is not fit to send;
+// then the message was not sent.
+func (s *session) awake(ctx context.Context) (o sms.Outcome, ok bool) {
+	if !s.hasRested() {
+		return sms.Outcome{}, true
+	}
+	info, err := s.dialogue.Command(ctx, "+CMGF?", commandTimeout)
+	if _, refused := errors.AsType[*at.CommandError](err); err != nil && !refused {
+		o = sms.Outcome{Kind: sms.NotSent, Detail: err.Error()}
+		s.ended(o, err)
+		return o, false
+	}
+	if f := fields(info); len(f) > 0 && f[0] == textMode {
+		s.end(errRebooted)
+		return sms.Outcome{Kind: sms.NotSent, Detail: errRebooted.Error()}, false
+	}
+	return sms.Outcome{}, true
+}
+
+// textMode is the mode of messages that modules start in. 3GPP TS 27.005, 3.2.3.
+const textMode = "1"
+
+func (s *session) hasRested() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.lastHeard) > rested
+}
+
+// heardNow notes that the module was found as it should be.
+func (s *session) heardNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastHeard = time.Now()
 }
 
 // stalls reports whether the dialogue is out of step, so that the session has
@@ -123,7 +167,7 @@ func (s *session) ended(o sms.Outcome, err error) {
 	stalled := stalls(err)
 	begun := !errors.Is(err, at.ErrOutOfStep)
 	s.mu.Lock()
-	s.lastSend = time.Now()
+	s.lastSend, s.lastHeard = time.Now(), time.Now()
 	if o.Kind == sms.Accepted {
 		s.confused = nil
 		s.smscRefused.Store(0)

@@ -100,13 +100,14 @@ type Modem struct {
 	mu        sync.Mutex // guards what follows
 	facts     Facts
 	slots     []slotState
-	slot      int             // index of the slot in use
-	profile   profile.Profile // of the module that was met last
-	current   *session        // nil between sessions
-	wanted    *rung           // that a person has asked for
-	deaf      map[string]int  // how often in a row the module went deaf from a command
-	stalls    int             // hand-overs in a row that stalled without an outcome, whatever the slot
-	misplaced string          // what a person should put right about where it is; empty: nothing
+	slot      int                 // index of the slot in use
+	profile   profile.Profile     // of the module that was met last
+	current   *session            // nil between sessions
+	wanted    *rung               // that a person has asked for
+	deaf      map[string]deafness // by command
+	unkept    []unkept            // the last, when the store had failed and the network thinks them delivered
+	stalls    int                 // hand-overs in a row that stalled without an outcome, whatever the slot
+	misplaced string              // what a person should put right about where it is; empty: nothing
 	suspended bool
 }
 
@@ -122,7 +123,7 @@ func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *s
 	m := &Modem{
 		cfg: c, inbox: inbox, serve: serve, log: log.With("modem", c.Name),
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		deaf:  map[string]int{},
+		deaf:  map[string]deafness{},
 		slots: []slotState{{Slot: Slot{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}},
 	}
 	for _, s := range c.Slots {

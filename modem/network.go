@@ -23,8 +23,13 @@ func (s *session) readNetwork(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(f) > 1 {
-			best = better(best, registration(f[1]))
+		if len(f) < 2 {
+			continue
+		}
+		best = better(best, registration(f[1]))
+		if d == domains[0] && f[0] == "0" && s.up.Load() && s.setup.announces {
+			s.end(errRebooted) // it has forgotten that it is to announce changes
+			return errRebooted
 		}
 	}
 	signal, err := s.ask(ctx, "+CSQ")
@@ -45,6 +50,7 @@ func (s *session) readNetwork(ctx context.Context) error {
 			f.Operator = operator[2]
 		}
 	})
+	s.heardNow()
 	f := s.m.Facts()
 	s.m.history.add(time.Now(), f.Operator, f.Network, f.SignalDBm)
 	return nil
@@ -52,7 +58,13 @@ func (s *session) readNetwork(ctx context.Context) error {
 
 // ask returns the fields of an answer; none when the module refuses to tell.
 func (s *session) ask(ctx context.Context, cmd string) ([]string, error) {
+	if s.m.shunned(cmd) {
+		return nil, nil
+	}
 	info, err := s.dialogue.Command(ctx, cmd, commandTimeout)
+	if cmd != domains[0]+"?" { // without this one nothing is known
+		s.m.blame(cmd, err, 1)
+	}
 	if _, refused := errors.AsType[*at.CommandError](err); refused {
 		return nil, nil
 	}

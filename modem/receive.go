@@ -122,6 +122,9 @@ func (s *session) received(lines []string) {
 // take keeps a TPDU that came directly, and reports whether it is to be acknowledged.
 func (s *session) take(tpdu []byte) bool {
 	if !s.keep(tpdu) {
+		if !s.acknowledges.Load() {
+			s.m.putBack(unkept{s.simName(), tpdu})
+		}
 		s.leave()
 		return false
 	}
@@ -136,16 +139,52 @@ const earlyMost = 64
 // keep stores a TPDU from the network. false: it is not stored, and must
 // neither be acknowledged nor deleted.
 func (s *session) keep(tpdu []byte) bool {
+	return s.m.store(s.ctx, unkept{s.simName(), tpdu})
+}
+
+// unkept is a TPDU that a SIM got, and that is not in the store.
+type unkept struct {
+	sim  string
+	tpdu []byte
+}
+
+// unkeptMost is how many TPDUs are kept in memory for a store that fails.
+const unkeptMost = 256
+
+// putBack keeps a TPDU in memory that the network will not bring again, because
+// the module takes no acknowledgement.
+func (m *Modem) putBack(u unkept) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.unkept) < unkeptMost {
+		m.unkept = append(m.unkept, u)
+	}
+}
+
+// keepLeft tries to store what is kept in memory.
+func (s *session) keepLeft() {
+	s.m.mu.Lock()
+	left := s.m.unkept
+	s.m.unkept = nil
+	s.m.mu.Unlock()
+	for _, u := range left {
+		if !s.m.store(s.ctx, u) {
+			s.m.putBack(u)
+		}
+	}
+}
+
+func (m *Modem) store(ctx context.Context, u unkept) bool {
 	var err error
-	ctx := context.WithoutCancel(s.ctx)
-	now, sim := time.Now(), s.simName()
-	if mti, e := pdu.MessageType(tpdu); e == nil && mti == pdu.MTIStatusReport {
-		err = s.m.inbox.Report(ctx, sms.Report{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
+	ctx = context.WithoutCancel(ctx)
+	now := time.Now()
+	if mti, e := pdu.MessageType(u.tpdu); e == nil && mti == pdu.MTIStatusReport {
+		err = m.inbox.Report(ctx, sms.Report{SIM: u.sim, Modem: m.cfg.Name, TPDU: u.tpdu, Received: now})
 	} else {
-		err = s.m.inbox.Receive(ctx, sms.Inbound{SIM: sim, Modem: s.m.cfg.Name, TPDU: tpdu, Received: now})
+		err = m.inbox.Receive(ctx, sms.Inbound{SIM: u.sim, Modem: m.cfg.Name, TPDU: u.tpdu, Received: now})
 	}
 	if err != nil {
-		s.m.log.Error("not stored, the network will bring it again", "err", err)
+		m.log.Error("not stored, and not acknowledged or deleted in the module", "err", err)
 	}
 	return err == nil
 }

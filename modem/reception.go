@@ -16,6 +16,7 @@ type setup struct {
 	memory      string   // that messages are stored in: "SM"
 	sweep       []string // memories that may hold messages and reports
 	reading     string   // memory that AT+CMGL and AT+CMGR read now
+	announces   bool     // changes of registration
 }
 
 // How often the memories of a module are looked through: in case an announcement
@@ -39,6 +40,7 @@ func (s *session) messageService(ctx context.Context) error {
 		_, err := s.dialogue.Command(ctx, "+CSMS=1", commandTimeout)
 		s.setup.acknowledge = err == nil
 	}
+	s.acknowledges.Store(s.setup.acknowledge)
 	if _, err := s.patiently(ctx, "+CMGF=0", commandTimeout); err != nil {
 		return err
 	}

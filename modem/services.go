@@ -58,7 +58,7 @@ func (m *Modem) requester() (*session, *ussdSession) {
 
 // stalledBy sends the session into recovery when a command has got no answer.
 func (s *session) stalledBy(err error) {
-	if stalls(err) {
+	if stalls(err) && s.ctx.Err() == nil {
 		s.m.learn(func(f *Facts) { f.Stalled, f.Stalls, f.Problem = true, f.Stalls+1, err.Error() })
 	}
 }

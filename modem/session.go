@@ -30,17 +30,20 @@ type session struct {
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
 	owes     atomic.Bool                // an acknowledgement that a stall has swallowed
 
+	acknowledges atomic.Bool // what comes directly waits for AT+CNMA
+
 	smscRefused atomic.Int32 // messages in a row that were refused for the service centre
 
-	mu       sync.Mutex      // guards what follows
-	sim      string          // name of the SIM in routes; empty until it is known
-	early    [][]byte        // TPDUs that came before it was
-	heard    map[string]bool // ready signals
-	said     chan struct{}   // holds a token when there is another
-	lastSend time.Time
-	left     bool         // something that the module brought, or stores, could not be kept
-	confused []time.Time  // when the module refused a message for reasons of its own
-	ussd     *ussdSession // nil until the module is known
+	mu        sync.Mutex      // guards what follows
+	sim       string          // name of the SIM in routes; empty until it is known
+	early     [][]byte        // TPDUs that came before it was
+	heard     map[string]bool // ready signals
+	said      chan struct{}   // holds a token when there is another
+	lastSend  time.Time
+	lastHeard time.Time    // when the module was last found as it should be
+	left      bool         // something that the module brought, or stores, could not be kept
+	confused  []time.Time  // when the module refused a message for reasons of its own
+	ussd      *ussdSession // nil until the module is known
 }
 
 var (
@@ -237,6 +240,7 @@ func (s *session) inService(ctx context.Context) error {
 		case <-s.m.changed:
 		case <-look.C:
 			s.look(ctx)
+			s.keepLeft()
 			s.sweepLeft()
 		case <-sweep.C:
 			s.later(s.sweepNow)
@@ -267,12 +271,16 @@ const lookEvery = 30 * time.Second
 func (s *session) awaitReady(ctx context.Context) error {
 	ask := time.NewTicker(searchEvery)
 	defer ask.Stop()
-	for !s.sendable() {
+	for since := time.Now(); !s.sendable(); {
 		select {
 		case <-s.m.changed:
 		case <-ask.C:
 			if err := s.readAgain(ctx); err != nil {
 				return err
+			}
+			if time.Since(since) >= searchMost {
+				s.searchAnew(ctx)
+				since = time.Now()
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -305,7 +313,21 @@ func (s *session) readAgain(ctx context.Context) error {
 	return s.readNetwork(ctx)
 }
 
-const searchEvery = 5 * time.Second
+const (
+	searchEvery = 5 * time.Second
+	searchMost  = 15 * time.Minute // after it the radio is switched off and on: some modules give up searching
+)
+
+// searchAnew makes the module look for a network from the beginning.
+func (s *session) searchAnew(ctx context.Context) {
+	off, on := s.radio()
+	if off == "" || s.m.Facts().Network.Registered() {
+		return
+	}
+	s.m.log.Warn("no network: the radio is switched off and on", "for", searchMost)
+	s.try(ctx, off, slowTimeout)
+	s.try(ctx, on, slowTimeout)
+}
 
 // quiet reports whether no message is being sent, nor was for a while.
 func (s *session) quiet() bool {
