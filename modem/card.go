@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -207,14 +208,19 @@ func (s *session) readCard(ctx context.Context) error {
 	}
 	s.m.changeSlot(func(s *slotState) { s.insert(imsi) })
 	slot := s.m.slotInUse()
-	msisdn := slot.MSISDN
-	if own := fields(s.try(ctx, "+CNUM", cardTimeout)); msisdn == "" && len(own) > 1 {
-		msisdn = digits(own[1])
-	}
 	name, warning, err := s.nameCard(ctx, slot, iccid, imsi)
 	if err != nil {
 		return err
 	}
+	msisdn := s.m.sim(name).MSISDN
+	if own := fields(s.try(ctx, "+CNUM", cardTimeout)); msisdn == "" && len(own) > 1 {
+		msisdn = digits(own[1])
+	}
+	s.m.changeSlot(func(s *slotState) {
+		if s.card != name || s.number != msisdn {
+			s.card, s.number, s.smsc = name, msisdn, ""
+		}
+	})
 	s.m.learn(func(f *Facts) {
 		f.IMSI, f.ICCID, f.MSISDN, f.SIM, f.CardWarning, f.CardRefused = imsi, iccid, msisdn, name, warning, slot.refusals
 	})
@@ -237,6 +243,30 @@ func (s *session) nameCard(ctx context.Context, slot slotState, iccid, imsi stri
 		s.m.log.Warn("name of the SIM", "sim", name, "warning", warning)
 	}
 	return name, warning, nil
+}
+
+// sim is what the configuration says of the SIM with a name, which may be in
+// another slot than it was meant for.
+func (m *Modem) sim(name string) Slot {
+	all := append([]Slot{m.slotInUse().Slot}, m.cfg.SIMs...)
+	if i := slices.IndexFunc(all, func(s Slot) bool { return s.SIM == name }); i >= 0 {
+		return all[i]
+	}
+	return Slot{}
+}
+
+// sameCard returns an error when the SIM is not the one of this session: it
+// asks for its PIN, is out, or was exchanged with the power on.
+func (s *session) sameCard(ctx context.Context) error {
+	card, err := s.readPIN(ctx)
+	if err != nil {
+		return err
+	}
+	imsi := digits(answer(s.try(ctx, "+CIMI", cardTimeout)))
+	if card != CardReady || imsi != "" && imsi != s.m.Facts().IMSI {
+		return errCardLost
+	}
+	return nil
 }
 
 // simName is the name of the SIM in routes; empty until it is known.

@@ -27,6 +27,7 @@ type Facts struct {
 	Parked      bool      // all that could be done was, and did not help
 	NextReset   time.Time // when the ladder is climbed again; zero: not planned
 	Problem     string    // what went wrong last, in words; empty: nothing
+	Place       Finding   // what a person should put right about where the modem is; zero: nothing
 
 	IMEI, IMSI, ICCID, MSISDN     string
 	Manufacturer, Model, Revision string

@@ -3,6 +3,7 @@ package modem
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -69,8 +70,9 @@ type seat struct {
 	port  usb.Port // that takes its commands
 	last  string   // USB path where it was last
 
-	twins   []string // devices with another module of its IMEI
-	problem string
+	twins []string // devices with another module of its IMEI
+	held  error    // who has its port open, another program; nil: nobody
+	place Finding  // what its modem was told of its place
 }
 
 // plug is one plugging in of a USB device.
@@ -79,7 +81,7 @@ type plug struct {
 	claimed bool               // by the path of one of its ports
 	stop    context.CancelFunc // ends its examination; nil: there is none
 	modules []finding          // nil: not examined
-	problem string             // why there are none
+	problem error              // why there are none
 }
 
 // maxDiscovered bounds what odd devices can bring into service: more than one
@@ -147,6 +149,7 @@ func (f *Fleet) seat(s *seat) *Modem {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.modem = m
+	f.tellAll()
 	return m
 }
 
@@ -331,7 +334,7 @@ func (f *Fleet) assignIMEI(s *seat, home bool) {
 // it was last: when a hub comes back, twins must not change places.
 func (f *Fleet) awaitsHome(s *seat) bool {
 	p := f.plugs[s.last]
-	return s.plug == nil && p != nil && p.modules == nil && p.problem == "" && f.needs(p)
+	return s.plug == nil && p != nil && p.modules == nil && p.problem == nil && f.needs(p)
 }
 
 // free returns the modules of a device that have an IMEI, and no seat.
@@ -394,39 +397,77 @@ func (f *Fleet) named(name string) bool {
 // tellAll tells each modem what is wrong with its place.
 func (f *Fleet) tellAll() {
 	for _, s := range f.seats {
-		problem := f.trouble(s)
-		if problem == s.problem || s.modem == nil {
+		place := f.trouble(s)
+		if place == s.place || s.modem == nil {
 			continue
 		}
-		s.problem = problem
-		s.modem.misplace(problem)
-		if problem != "" {
-			f.c.Log.Warn("modem misplaced", "modem", s.Name, "problem", problem)
+		s.place = place
+		s.modem.misplace(place)
+		if place.Cause != "" {
+			f.c.Log.Warn("modem misplaced", "modem", s.Name, "problem", place.Cause)
 		}
 	}
 }
 
 // trouble is what a person should put right about the place of a modem.
-func (f *Fleet) trouble(s *seat) string {
-	switch {
+func (f *Fleet) trouble(s *seat) Finding {
+	switch twins := f.twinsOf(s); {
+	case s.held != nil:
+		return Misplaced(s.held)
 	case s.Device != "":
-		return ""
-	case s.plug != nil && len(s.twins) > 0:
-		return fmt.Sprintf("two modems have this IMEI: name one by usb: in use at %v, also at %s", s.plug.device, strings.Join(s.twins, ", "))
+		return Finding{}
+	case s.plug != nil && len(twins) > 0:
+		return Finding{
+			Code:  "imei-twice",
+			Cause: fmt.Sprintf("two modems have this IMEI: name one by usb: in use at %v, also at %s", s.plug.device, strings.Join(twins, ", ")),
+			Step:  fmt.Sprintf("write a [[modem]] with usb = %q into the configuration, or where the other is", s.plug.device.Path),
+		}
 	case s.plug != nil:
-		return ""
+		return Finding{}
 	case s.USB != "":
 		if p := f.plugs[s.USB]; p != nil {
-			return p.problem
+			return Misplaced(p.problem)
 		}
-		return fmt.Sprintf("no USB device with serial ports at %s: plug the modem in there, or correct usb", s.USB)
+		return Misplaced(fmt.Errorf("no USB device with serial ports at %s: plug the modem in there, or correct usb", s.USB))
 	}
 	for _, path := range f.paths() {
-		if p := f.plugs[path]; p.problem != "" && !p.claimed && f.byUSB(p) == nil {
-			return fmt.Sprintf("no modem with IMEI %s answers; %v: %s", s.IMEI, p.device, p.problem)
+		if p := f.plugs[path]; p.problem != nil && !p.claimed && f.byUSB(p) == nil {
+			return Misplaced(fmt.Errorf("no modem with IMEI %s answers; %v: %w", s.IMEI, p.device, p.problem))
 		}
 	}
-	return fmt.Sprintf("no modem with IMEI %s is plugged in: plug it in, or correct imei", s.IMEI)
+	return Misplaced(fmt.Errorf("no modem with IMEI %s is plugged in: plug it in, or correct imei", s.IMEI))
+}
+
+// portHeld is the code of a port that another program has open.
+const portHeld = "device-held"
+
+// Misplaced is what a person should put right about a modem that is not there,
+// by an error of [Find]; nil: nothing.
+func Misplaced(err error) Finding {
+	if err == nil {
+		return Finding{}
+	}
+	place := complaints[Absent]
+	place.Cause = err.Error()
+	if held, ok := errors.AsType[*heldError](err); ok {
+		place.Code, place.Step = portHeld, held.cure()
+	}
+	return place
+}
+
+// twinsOf returns the devices with another module of a seat's IMEI: of one that
+// is configured those that have no seat, of one that was found those that have.
+func (f *Fleet) twinsOf(s *seat) []string {
+	if !s.found {
+		return s.twins
+	}
+	var twins []string
+	for _, o := range f.seats {
+		if o != s && o.plug != nil && sameIMEI(o.IMEI, s.IMEI) {
+			twins = append(twins, o.plug.device.String())
+		}
+	}
+	return twins
 }
 
 // consider starts the examination of a device, or ends it when nobody needs it
@@ -495,18 +536,13 @@ func (f *Fleet) conclude(ctx context.Context, p *plug, modules []finding, err er
 	if ctx.Err() != nil { // the device is another one now
 		return true
 	}
-	problem := ""
-	switch {
-	case err != nil:
-		problem = err.Error()
-	case f.byUSB(p) == nil && modules[0].imei == "":
-		problem = "it takes commands and tells no IMEI: name it by usb"
+	if err == nil && f.byUSB(p) == nil && modules[0].imei == "" {
+		err = errors.New("it takes commands and tells no IMEI: name it by usb")
 	}
-	if problem != p.problem && problem != "" {
-		f.c.Log.Warn("USB device examined", "usb", p.device.String(), "problem", problem)
+	if err != nil && (p.problem == nil || p.problem.Error() != err.Error()) {
+		f.c.Log.Warn("USB device examined", "usb", p.device.String(), "problem", err)
 	}
-	p.problem = problem
-	if err != nil || problem != "" {
+	if p.problem = err; err != nil {
 		return false
 	}
 	p.leave()
@@ -525,15 +561,32 @@ func (f *Fleet) locator(s *seat) func(context.Context) (Place, error) {
 // locateDevice waits for a device by its path.
 func (f *Fleet) locateDevice(ctx context.Context, s *seat) (Place, error) {
 	for ctx.Err() == nil {
-		if _, err := os.Stat(s.Device); err == nil {
+		_, err := os.Stat(s.Device)
+		switch {
+		case err != nil:
+			s.modem.away()
+			awaitDevice(ctx, s.Device, lookAgain)
+		case f.isHeld(s, s.Device):
+			s.modem.away()
+			<-ctx.Done() // it is looked at again in the next session
+		default:
 			devices, _ := f.c.Tree.Devices() // it may well not be on USB
 			d, _ := around(devices, s.Device)
 			return Place{Device: s.Device, USB: d.Path, ID: profile.ID{Vendor: d.Vendor, Product: d.Product}}, nil
 		}
-		s.modem.away()
-		awaitDevice(ctx, s.Device, lookAgain)
 	}
 	return Place{}, ctx.Err()
+}
+
+// isHeld reports whether another program has the port of a modem open, and tells.
+// Where the known port is taken without being asked, nobody has looked before.
+func (f *Fleet) isHeld(s *seat, node string) bool {
+	err := f.prober.held(node)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.held = err
+	f.tellAll()
+	return err != nil
 }
 
 // locate waits for the module of a seat.
@@ -546,7 +599,7 @@ func (f *Fleet) locate(ctx context.Context, s *seat) (Place, error) {
 			d = p.device
 		}
 		f.mu.Unlock()
-		if p != nil && f.stands(d, port) {
+		if p != nil && f.stands(d, port) && !f.isHeld(s, port.Node) {
 			return Place{Device: port.Node, USB: d.Path, ID: profile.ID{Vendor: d.Vendor, Product: d.Product}}, nil
 		}
 		s.modem.away()

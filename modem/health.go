@@ -18,11 +18,17 @@ type Finding struct {
 func (f Facts) Health() []Finding {
 	var all []Finding
 	if c, ok := complaints[f.State()]; ok {
-		c.Since = f.Since
-		if f.Problem != "" && c.Cause != f.Problem {
+		switch {
+		case f.misplaced():
+			c = f.Place
+		case f.Problem != "" && c.Cause != f.Problem:
 			c.Cause += ": " + f.Problem
 		}
+		c.Since = f.Since
 		all = append(all, c)
+	}
+	if f.Present && f.Place.Code != "" {
+		all = append(all, f.Place)
 	}
 	add := func(found bool, code, cause, step string) {
 		if found {
@@ -76,4 +82,12 @@ const unplug = "if it lasts, unplug the modem for ten seconds"
 
 // NextStep says what a person can do about a state; empty where nothing is
 // wrong or only time helps.
-func (f Facts) NextStep() string { return complaints[f.State()].Step }
+func (f Facts) NextStep() string {
+	if step := complaints[f.State()].Step; step != "" && !f.misplaced() {
+		return step
+	}
+	return f.Place.Step
+}
+
+// misplaced reports whether the modem is absent for a reason that is known.
+func (f Facts) misplaced() bool { return f.State() == Absent && f.Place.Code != "" }

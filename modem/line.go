@@ -237,9 +237,8 @@ func (s *session) serviceCentreAgain(ctx context.Context) {
 
 // cardAgain ends the session when the SIM is not what it was.
 func (s *session) cardAgain(ctx context.Context) {
-	card, err := s.readPIN(ctx)
-	if err == nil && card != CardReady {
-		s.end(errCardLost)
+	if err := s.sameCard(ctx); errors.Is(err, errCardLost) {
+		s.end(err)
 	}
 }
 

@@ -40,6 +40,7 @@ type Config struct {
 	SMSC   string // service centre, "+" and digits; empty: as the SIM says
 
 	Slots     []Slot                                                                 // further SIM slots, the preferred first
+	SIMs      []Slot                                                                 // what is known of SIMs by their names, for one that belongs into another modem
 	SelectSIM func(ctx context.Context, slot int) error                              // switches to a slot, from 0, outside the module; nil: by its commands
 	SlotHold  time.Duration                                                          // how long a SIM that was left is left alone; 0: 30 min
 	NameCard  func(ctx context.Context, c Plugged) (name, warning string, err error) // gives a SIM its name in routes; nil: that of its slot
@@ -107,7 +108,7 @@ type Modem struct {
 	deaf      map[string]deafness // by command
 	unkept    []unkept            // the last, when the store had failed and the network thinks them delivered
 	stalls    int                 // hand-overs in a row that stalled without an outcome, whatever the slot
-	misplaced string              // what a person should put right about where it is; empty: nothing
+	place     Finding             // what a person should put right about where it is; zero: nothing
 	suspended bool
 }
 
@@ -139,8 +140,9 @@ func (m *Modem) Facts() Facts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.facts
-	if m.misplaced != "" && (!f.Present || f.Problem == "") {
-		f.Problem = m.misplaced
+	f.Place = m.place
+	if m.place.Cause != "" && (!f.Present || f.Problem == "") {
+		f.Problem = m.place.Cause
 	}
 	return f
 }
@@ -151,10 +153,10 @@ func (m *Modem) away() {
 }
 
 // misplace sets what a person should put right about where the modem is.
-func (m *Modem) misplace(problem string) {
+func (m *Modem) misplace(f Finding) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.misplaced = problem
+	m.place = f
 }
 
 // learn changes facts; when the state changes by it, it logs, and tells the session.
@@ -194,8 +196,11 @@ func steady(s State) State {
 // the only one to know m.
 func (m *Modem) blank(f Facts) Facts {
 	slot := m.slots[m.slot]
+	if slot.card == "" {
+		slot.card, slot.number = slot.SIM, slot.MSISDN
+	}
 	return Facts{
-		Name: m.cfg.Name, Device: f.Device, USB: f.USB, SIM: slot.SIM, MSISDN: slot.MSISDN, Slot: m.slot, Slots: len(m.slots),
+		Name: m.cfg.Name, Device: f.Device, USB: f.USB, SIM: slot.card, MSISDN: slot.number, Slot: m.slot, Slots: len(m.slots),
 		IMEI: f.IMEI, Profile: f.Profile, ProfileTitle: f.ProfileTitle,
 		Sent: f.Sent, Refused: f.Refused, Stalls: f.Stalls, LastSent: f.LastSent, Since: f.Since,
 		Present: f.Present, Suspended: m.suspended, NetworkTime: f.NetworkTime,
@@ -249,6 +254,7 @@ func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wai
 	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
 	unfit := errors.Is(err, errConfused) || errors.Is(err, errStalling)
 	_, elsewhere := errors.AsType[elsewhereError](err)
+	elsewhere = elsewhere || errors.Is(err, errAbsent) && m.Facts().Place.Code == portHeld
 	switch {
 	case planned:
 	case errors.Is(err, errRestarting):

@@ -267,12 +267,13 @@ type heldError struct {
 	by   usb.Holder
 }
 
-func (e *heldError) Error() string {
-	cure := "stop it, or keep it off this port"
+func (e *heldError) Error() string { return fmt.Sprintf("%s: held by %v: %s", e.node, e.by, e.cure()) }
+
+func (e *heldError) cure() string {
 	if e.by.Program == "ModemManager" {
-		cure = `systemctl disable --now ModemManager, or keep it off this device with ENV{ID_MM_DEVICE_IGNORE}="1"`
+		return `systemctl disable --now ModemManager, or keep it off this device with ENV{ID_MM_DEVICE_IGNORE}="1"`
 	}
-	return fmt.Sprintf("%s: held by %v: %s", e.node, e.by, cure)
+	return "stop it, or keep it off this port"
 }
 
 func isHeld(err error) bool {
@@ -304,7 +305,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // Find looks for a modem that no fleet looks after: by its USB path, or else by
-// its IMEI among all devices. It returns the port that takes commands.
+// its IMEI among all devices. It returns the port that takes commands, or why the
+// first device that does not answer does not.
 func Find(ctx context.Context, tree usb.Tree, table *profile.Table, imei, path string) (Place, error) {
 	devices, err := tree.Devices()
 	if err != nil {
@@ -317,7 +319,7 @@ func Find(ctx context.Context, tree usb.Tree, table *profile.Table, imei, path s
 			continue
 		}
 		found, err := p.probe(ctx, d)
-		if err != nil {
+		if err != nil && failed == errAbsent {
 			failed = fmt.Errorf("%v: %w", d, err)
 		}
 		for _, m := range found {

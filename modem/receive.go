@@ -52,7 +52,7 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
 	case "+CPIN":
-		if s.up.Load() && cardState(answer(lines), nil) != CardReady {
+		if s.up.Load() {
 			s.later(s.cardAgain)
 		}
 	case "+CUSD":

@@ -108,11 +108,10 @@ func (s *session) setMemories(ctx context.Context) error {
 // serviceCentre reads the number of the service centre, and sets it where the
 // configuration or an earlier reading knows better.
 func (s *session) serviceCentre(ctx context.Context) {
-	slot := s.m.slotInUse()
 	now := s.readSMSC(ctx)
-	want := slot.SMSC
+	want := s.m.sim(s.simName()).SMSC
 	if want == "" && now == "" {
-		want = slot.smsc
+		want = s.m.slotInUse().smsc
 	}
 	if want != "" && (want != now || s.profile.KeepSMSC) {
 		s.try(ctx, "+CSCA="+strconv.Quote(want), cardTimeout)

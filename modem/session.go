@@ -51,7 +51,7 @@ var (
 	errLost       = errors.New("lost the device")
 	errRebooted   = errors.New("the module started anew by itself")
 	errRestarting = errors.New("the module is starting anew, as it was told")
-	errCardLost   = errors.New("the SIM is out, or asks for its PIN again")
+	errCardLost   = errors.New("the SIM is out, asks for its PIN again, or is another one")
 	errSlot       = errors.New("another SIM slot is taken")
 	errConfused   = errors.New("the module refused message after message for reasons of its own")
 	errStalling   = errors.New("the module answers, but no hand-over comes to an end")
@@ -269,6 +269,9 @@ const lookEvery = 30 * time.Second
 // it is asked, too, for modules that forget to, and so is the SIM: without one
 // there is no network.
 func (s *session) awaitReady(ctx context.Context) error {
+	if s.sendable() {
+		return nil
+	}
 	ask := time.NewTicker(searchEvery)
 	defer ask.Stop()
 	for since := time.Now(); !s.sendable(); {
@@ -289,18 +292,14 @@ func (s *session) awaitReady(ctx context.Context) error {
 			return errSlot
 		}
 	}
-	return nil
+	return s.sameCard(ctx) // it may have lost the network because it was exchanged
 }
 
 // readAgain asks for what keeps the modem out of service. An error ends the
 // session: the dialogue is out of step, or the SIM needs a new start.
 func (s *session) readAgain(ctx context.Context) error {
-	card, err := s.readPIN(ctx)
-	if err != nil {
+	if err := s.sameCard(ctx); err != nil {
 		return err
-	}
-	if card != CardReady {
-		return errCardLost
 	}
 	f := s.m.Facts()
 	if f.SMSCRefused && time.Since(f.Since) >= smscRest {
@@ -344,6 +343,7 @@ func (s *session) look(ctx context.Context) {
 		return
 	}
 	s.stalledBy(s.readNetwork(ctx))
+	s.cardAgain(ctx)
 }
 
 // followUp carries out what unsolicited codes ask for, between hand-overs.

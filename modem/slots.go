@@ -17,8 +17,10 @@ import (
 type slotState struct {
 	Slot
 	triedPIN bool      // the configured PIN was given and the SIM is not ready: two more tries lock it
-	imsi     string    // as read last
-	smsc     string    // service centre, as read last
+	imsi     string    // of the SIM that was in it last
+	card     string    // name of the SIM that was in it last; empty: none was
+	number   string    // of that SIM
+	smsc     string    // its service centre, as read last
 	refusals int       // messages in a row that were refused to the SIM, whatever the number
 	stalls   int       // hand-overs in a row that stalled
 	left     time.Time // when another slot was taken for its sake; zero: it was not

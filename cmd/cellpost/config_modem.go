@@ -182,6 +182,18 @@ func (c config) sims() []string {
 	return names
 }
 
+// simSlots is what the configuration says of each SIM but its PIN, which is
+// given before it is known whose it is.
+func (c config) simSlots() []modem.Slot {
+	var all []modem.Slot
+	for _, m := range c.Modem {
+		for _, slot := range m.slots() {
+			all = append(all, modem.Slot{SIM: slot.SIM, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
+		}
+	}
+	return all
+}
+
 // checkBoard: the board is sound, and its slots hold modems that there are.
 func (c *config) checkBoard(s source) error {
 	if fault, ok := errors.AsType[*board.Fault](c.Board.Check()); ok {

@@ -256,12 +256,24 @@ func (d *doctor) configured(ctx context.Context) {
 		}
 		device, err := d.locate(ctx, e)
 		if err != nil {
-			d.tell(diagnosis{Subject: "modem " + e.Name, Code: "modem-absent", Cause: err.Error(), NextStep: "plug it in, or correct its place in the configuration; " + d.plugged()})
+			d.tell(d.absent(e, modem.Misplaced(err)))
 			continue
 		}
 		d.device(ctx, "modem "+e.Name, device, e)
 	}
 }
+
+// absent is a modem that was not found.
+func (d *doctor) absent(e modemEntry, f modem.Finding) diagnosis {
+	step := f.Step
+	if f.Code == modemAbsent {
+		step = "plug it in, or correct its place in the configuration; " + d.plugged()
+	}
+	return diagnosis{Subject: "modem " + e.Name, Code: f.Code, Cause: f.Cause, NextStep: step}
+}
+
+// modemAbsent is the code of a modem that is not plugged in.
+const modemAbsent = "modem-absent"
 
 // locate finds the device of a modem.
 func (d *doctor) locate(ctx context.Context, e modemEntry) (string, error) {

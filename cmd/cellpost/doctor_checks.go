@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -220,11 +219,7 @@ func (d *doctor) lookAtDevice(device string) (f diagnosis, wrong bool) {
 	case unix.Access(device, unix.R_OK|unix.W_OK) != nil:
 		return diagnosis{Code: "device-denied", Cause: "this user may not use " + device, NextStep: joinGroup(info)}, true
 	}
-	node, err := filepath.EvalSymlinks(device)
-	if err != nil || strings.HasPrefix(node, "/dev/pts/") { // who made a pseudo terminal has it open, too
-		return diagnosis{}, false
-	}
-	for _, h := range d.tree.Holders(node) {
+	for _, h := range d.tree.Holders(device) {
 		return diagnosis{Code: "device-held", Cause: fmt.Sprintf("%s is held by %s", device, h), NextStep: letGo(h)}, true
 	}
 	return diagnosis{}, false

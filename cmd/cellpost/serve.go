@@ -247,7 +247,7 @@ func (d *daemon) newFleet(table *profile.Table) *modem.Fleet {
 func (d *daemon) newModem(e modemEntry, table *profile.Table, locate func(context.Context) (modem.Place, error)) *modem.Modem {
 	serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
 	c := d.equip(d.config.modem(e, table))
-	c.Locate, c.NameCard, c.Clock = locate, d.nameCard, d.time.Add
+	c.Locate, c.NameCard, c.Clock, c.SIMs = locate, d.nameCard, d.time.Add, d.config.simSlots()
 	m := modem.New(c, d.queue, serve, d.log)
 	if d.config.suspended(e.Name) {
 		m.Suspend()

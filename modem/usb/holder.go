@@ -20,7 +20,8 @@ func (h Holder) String() string { return fmt.Sprintf("%s (pid %d)", h.Program, h
 
 // Holders returns the programs that have a node open, this one included, by
 // PID. It finds those only that this program may look into; a link that is no
-// node any more has none.
+// node any more has none. Who made a pseudo terminal is the device behind it,
+// and no holder.
 func (t Tree) Holders(node string) []Holder {
 	node, err := filepath.EvalSymlinks(node)
 	if err != nil {
@@ -30,7 +31,8 @@ func (t Tree) Holders(node string) []Holder {
 	var holders []Holder
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
-		if err != nil || !holds(filepath.Join(t.proc(), p.Name(), "fd"), node) {
+		files := openFiles(filepath.Join(t.proc(), p.Name(), "fd"))
+		if err != nil || !slices.Contains(files, node) || made(node, files) {
 			continue
 		}
 		a := attributes{dir: filepath.Join(t.proc(), p.Name())}
@@ -40,11 +42,20 @@ func (t Tree) Holders(node string) []Holder {
 	return holders
 }
 
-// holds reports whether one of the open files that dir lists is node.
-func holds(dir, node string) bool {
-	files, _ := os.ReadDir(dir)
-	return slices.ContainsFunc(files, func(f os.DirEntry) bool {
-		target, err := os.Readlink(filepath.Join(dir, f.Name()))
-		return err == nil && target == node
-	})
+// openFiles are the paths that the links in dir lead to.
+func openFiles(dir string) []string {
+	links, _ := os.ReadDir(dir)
+	var files []string
+	for _, l := range links {
+		if target, err := os.Readlink(filepath.Join(dir, l.Name())); err == nil {
+			files = append(files, target)
+		}
+	}
+	return files
+}
+
+// made reports whether a program with these open files can have made the node:
+// it has the other side of a pseudo terminal open. See pts(4).
+func made(node string, files []string) bool {
+	return filepath.Dir(node) == "/dev/pts" && (slices.Contains(files, "/dev/ptmx") || slices.Contains(files, "/dev/pts/ptmx"))
 }
