@@ -17,7 +17,7 @@ build:
 	$(BUILD) -o bin/cellpost ./cmd/cellpost
 
 test:
-	@./need.sh gcc tshark python3-gammu
+	@./need.sh gcc tshark python3-gammu gammu gammu-smsd smsd
 	$(GO) test -race -timeout 20m ./...
 
 check:

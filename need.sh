@@ -7,6 +7,7 @@ set -eu
 package() {
 	case $1 in
 	gcc) echo gcc libc6-dev ;;
+	smsd) echo smstools ;;
 	aarch64-linux-gnu-gcc) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
 	arm-linux-gnueabihf-gcc) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
 	*) echo "$1" ;;
@@ -40,5 +41,11 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$missing" >&2
 $sudo apt-get update -qq
+# A daemon that a package starts would take the modems, now and after each boot.
+for daemon in smstools gammu-smsd; do
+	case "$missing " in
+	*" $daemon "*) ! command -v systemctl >/dev/null 2>&1 || $sudo systemctl mask --quiet "$daemon" ;;
+	esac
+done
 # shellcheck disable=SC2086
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null

@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 // agree makes the settings that a module forgets when it starts anew, and takes
 // in what it stored. followUp must not run meanwhile.
 func (s *session) agree(ctx context.Context) error {
-	return inOrder(ctx, s.dialect, s.acknowledgeOwed, s.messageService, s.reception, s.watch, s.readNetwork, s.sweep)
+	return inOrder(ctx, s.dialect, s.alphabet, s.acknowledgeOwed, s.messageService, s.reception, s.watch, s.readNetwork, s.sweep)
 }
 
 // inOrder takes the steps one after the other, up to the first error.
@@ -93,6 +94,20 @@ func (s *session) dialect(ctx context.Context) error {
 		}
 	}
 	s.try(ctx, "+CMEE=1", commandTimeout)
+	return nil
+}
+
+// alphabet sets that of texts in quotes, which another program may have left at
+// one that nobody here reads. 3GPP TS 27.007, 5.5.
+func (s *session) alphabet(ctx context.Context) error {
+	alphabet := "IRA"
+	switch s.profile.USSD {
+	case profile.USSDUCS2:
+		alphabet = "UCS2"
+	case profile.USSDGSM:
+		alphabet = "GSM"
+	}
+	s.try(ctx, "+CSCS="+strconv.Quote(alphabet), commandTimeout)
 	return nil
 }
 

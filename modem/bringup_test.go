@@ -244,7 +244,7 @@ func TestRestartUnheard(t *testing.T) {
 // module offers.
 func TestReception(t *testing.T) {
 	t.Parallel()
-	const plain = "+CNMI: (0-2),(0-3),(0),(0-2),(0,1)"
+	const plain = "+CNMI: (0-2),(0-3),(0,2,3),(0-2),(0,1)"
 	for _, tt := range []struct{ name, offer, service, want string }{
 		{"plain", plain, "+CSMS=1", "+CNMI=2,2,0,1,0"},
 		{"phase 2", plain, "+XSMS=1", "+CNMI=2,1,0,2,0"},

@@ -57,12 +57,14 @@ func commandTable() map[string]command {
 			return fmt.Sprintf(`+CNUM: "","+%s",145`, m.sim.card.MSISDN)
 		}),
 
+		"+CSCS":  (*Modem).cscs,
 		"+CMEE":  number(2, func(m *Modem) *int { return &m.set.cmee }),
 		"+CREG":  (*Modem).creg,
 		"+CGREG": (*Modem).creg,
 		"+CEREG": (*Modem).creg,
 		"+CSQ":   (*Modem).csq,
 		"+COPS":  (*Modem).cops,
+		"+CGATT": (*Modem).cgatt,
 		"+CPIN":  (*Modem).cpin,
 		"+CFUN":  (*Modem).cfun,
 		"+CCLK":  (*Modem).cclk,
@@ -190,20 +192,42 @@ func (m *Modem) csq(r request) pdu.Cause {
 	return success
 }
 
+// cops tells the operator in the form that AT+COPS=3 chose: its long name, its
+// short name, which is the same, or its code. 3GPP TS 27.007, 7.3.
 func (m *Modem) cops(r request) pdu.Cause {
-	operator := m.o.Operator
+	const code, numeric = "00101", 2
+	operator := m.text(m.o.Operator)
 	switch {
 	case r.verb == test:
-		m.info(fmt.Sprintf(`+COPS: (2,%q,%q,"00101"),,(0),(0)`, operator, operator))
-	case r.verb == read && m.inService():
-		m.info(fmt.Sprintf("+COPS: 0,0,%q", operator))
-	case r.verb == read:
+		m.info(fmt.Sprintf(`+COPS: (2,"%s","%s",%q),,(0,3),(0-2)`, operator, operator, code))
+	case r.verb == read && !m.inService():
 		m.info("+COPS: 0")
+	case r.verb == read && m.set.cops == numeric:
+		m.info(fmt.Sprintf("+COPS: 0,%d,%q", numeric, code))
+	case r.verb == read:
+		m.info(fmt.Sprintf(`+COPS: 0,%d,"%s"`, m.set.cops, operator))
 	case r.args == "0":
 		m.search()
-	case r.args == "3,0": // names in the long form, as they are
+	case r.args == "3,0" || r.args == "3,1" || r.args == "3,2":
+		m.set.cops = int(r.args[2] - '0')
 	default:
 		return notAllowed
+	}
+	return success
+}
+
+// cgatt says whether packet service is attached: as long as the modem is in
+// service. 3GPP TS 27.007, 10.1.9.
+func (m *Modem) cgatt(r request) pdu.Cause {
+	switch {
+	case r.verb == test:
+		m.info("+CGATT: (0,1)")
+	case r.verb == set:
+		return notAllowed // nothing here uses it
+	case m.inService():
+		m.info("+CGATT: 1")
+	default:
+		m.info("+CGATT: 0")
 	}
 	return success
 }

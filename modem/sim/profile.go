@@ -72,7 +72,7 @@ func plain() profile {
 		revision:     "Revision: 1",
 		start:        []string{"RDY", "+CFUN: 1", cpin},
 		ready:        []string{"SMS Ready"},
-		cnmi:         [5]string{"012", "0123", "0", "012", "01"},
+		cnmi:         [5]string{"012", "0123", "023", "012", "01"},
 		cnmiCause:    cmsNotSupported,
 		csms:         "+CSMS: %d,1,1,1",
 		cds:          "+CDS: %d\r\n%s",

@@ -277,7 +277,7 @@ func TestQuirks(t *testing.T) {
 		}},
 		{"mf190", func(t *testing.T) []step {
 			return []step{
-				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0),(0-2),(0,1)|OK"),
+				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0,2,3),(0-2),(0,1)|OK"),
 				says("AT+CMEE=1;+CNMI=2,1,0,1,0\r", "ERROR"),
 				says("AT+CNMI=1,1,0,1,0\r", "OK"),
 				says(command, "> "),
@@ -287,7 +287,7 @@ func TestQuirks(t *testing.T) {
 		}},
 		{"sim800l", func(t *testing.T) []step {
 			return []step{
-				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0),(0,1),(0,1)|OK"),
+				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0,2,3),(0,1),(0,1)|OK"),
 				says("AT+CNMI=2,1,0,2,0\r", "+CMS ERROR: 303"),
 				says("AT+CSMS=1;+CNMI=2,2,0,1,0\r", "+CSMS: 1,1,1|OK"),
 				gets(t, inbound(t, "+CMT: ,", "in")),
@@ -384,7 +384,7 @@ func TestQuirks(t *testing.T) {
 		}},
 		{"msm", func(t *testing.T) []step {
 			return []step{
-				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0),(0-2),(0,1)|OK"),
+				says("AT+CNMI=?\r", "+CNMI: (0-2),(0-3),(0,2,3),(0-2),(0,1)|OK"),
 				says("AT+CNMI=2,1,0,1,0\r", "+CMS ERROR: 303"),
 				says("AT+CNMI=1,1,0,1,0\r", "OK"),
 				gets(t, `+CMTI: "ME",1`),

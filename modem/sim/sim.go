@@ -132,7 +132,7 @@ type Options struct {
 	SlotSettle  time.Duration // from a change of the card in use to +CPIN: READY
 
 	Operator    string    // name in AT+COPS?; default "Simulated"
-	USSD        string    // form of the text in AT+CUSD, both ways: "" as it is, "packed" (GSM 7-bit in hexadecimal), "gsm" (its octets), "ucs2" (in hexadecimal)
+	USSD        string    // form of the text in AT+CUSD, both ways: "" as AT+CSCS says, "packed" (GSM 7-bit in hexadecimal), "gsm" (its octets), "ucs2" (in hexadecimal)
 	MissedCall  bool      // MISSED_CALL after NO CARRIER, as SIMCom has it
 	KeepReports bool      // reports that AT+CNMI does not want (ds 0) are kept in SR, unsaid
 	PowerOn     time.Time // what the clock says when power comes: 1980 or 2004, say; zero: a battery keeps the clock right
@@ -229,7 +229,9 @@ const (
 // settings are what ATZ puts back.
 type settings struct {
 	echo, numeric bool   // ATE, ATV0
+	cscs          string // alphabet of texts
 	cmee          int    // form of errors
+	cops          int    // form of the operator's name
 	csms, cmms    int    // phase 2+ acknowledgement, link kept open
 	cusd          int    // USSD shown
 	clip, crc     int    // number of the caller shown, long form of RING
@@ -338,7 +340,7 @@ func orNumber(s *string, format string, k int) {
 }
 
 func (m *Modem) defaults() settings {
-	s := settings{echo: !m.o.NoEcho, cnmi: m.profile.cnmiStart}
+	s := settings{echo: !m.o.NoEcho, cscs: alphabetIRA, cnmi: m.profile.cnmiStart}
 	for i, list := range m.profile.memories {
 		s.mem[i] = list[0]
 	}

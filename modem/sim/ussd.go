@@ -23,9 +23,8 @@ type USSDAnswer struct {
 	Cause  int           // not zero: +CME ERROR with this number, instead
 }
 
-// Forms of the text in AT+CUSD: Options.USSD. Else it is in the alphabet IRA, and ?
-// stands for what that lacks. UCS2 from the network (coding 72) is in hexadecimal in
-// each form.
+// Forms of the text in AT+CUSD: Options.USSD. UCS2 from the network (coding 72) is in
+// hexadecimal in each form.
 const (
 	ussdPacked = "packed" // GSM 7-bit, packed, in hexadecimal
 	ussdGSM    = "gsm"    // GSM 7-bit, one octet a character
@@ -204,48 +203,39 @@ func (n *Network) SendUSSD(to string, a USSDAnswer) error {
 	return nil
 }
 
+// ussdAlphabet is that of Options.USSD, or else what AT+CSCS chose.
+func (m *Modem) ussdAlphabet() string {
+	switch m.o.USSD {
+	case ussdGSM:
+		return alphabetGSM
+	case ussdHex:
+		return alphabetUCS2
+	}
+	return m.set.cscs
+}
+
 // ussdForm is a text as AT+CUSD gives it: in quotes, with its coding.
 func (m *Modem) ussdForm(a USSDAnswer) string {
 	septets, err := pdu.EncodeGSM7(a.Text, pdu.Tables{})
-	ucs2, _ := pdu.EncodeUCS2(a.Text) // empty when it is no UTF-8
 	dcs, text := codingGSM7, ""
 	switch {
 	case err != nil || a.UCS2:
-		dcs, text = codingUCS2, hexOf(ucs2)
+		dcs, text = codingUCS2, toAlphabet(alphabetUCS2, a.Text)
 	case m.o.USSD == ussdPacked:
 		text = hexOf(packUSSD(septets))
-	case m.o.USSD == ussdGSM:
-		text = string(septets)
-	case m.o.USSD == ussdHex:
-		text = hexOf(ucs2)
 	default:
-		text = strings.Map(ascii, a.Text)
+		text = toAlphabet(m.ussdAlphabet(), a.Text)
 	}
 	return fmt.Sprintf(`"%s",%d`, text, dcs)
 }
 
-// ascii is what a terminal with the alphabet IRA gets of a character.
-func ascii(r rune) rune {
-	if r > '~' {
-		return '?'
-	}
-	return r
-}
-
 // ussdHeard reads a text from AT+CUSD in the form of the modem.
 func (m *Modem) ussdHeard(s string) (text string, ok bool) {
-	switch m.o.USSD {
-	case ussdPacked:
-		b, err := hex.DecodeString(s)
-		return pdu.DecodeGSM7(unpackUSSD(b), pdu.Tables{}), err == nil
-	case ussdGSM:
-		return pdu.DecodeGSM7([]byte(s), pdu.Tables{}), true
-	case ussdHex:
-		b, err := hex.DecodeString(s)
-		text, bad := pdu.DecodeUCS2(b)
-		return text, err == nil && bad < 0
+	if m.o.USSD != ussdPacked {
+		return fromAlphabet(m.ussdAlphabet(), s)
 	}
-	return s, true
+	b, err := hex.DecodeString(s)
+	return pdu.DecodeGSM7(unpackUSSD(b), pdu.Tables{}), err == nil
 }
 
 const cr = '\r' // fills up the last octet of USSD, where @ would be seen

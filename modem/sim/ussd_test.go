@@ -66,6 +66,12 @@ func TestUSSD(t *testing.T) {
 			{say("*123#"), 0, "OK|" + menu},
 			{say("2"), 0, "OK|+CUSD: 1,\"1 Day \x1b<1\x1be\x1b>|2 Week \x1b<5\x1be\x1b>\",15"},
 		}},
+		{"in the alphabet of AT+CSCS", "", []step{
+			{"AT+CSCS=\"UCS2\"\r", 0, "OK"},
+			{say("002A0031003200330023"), 0, `OK|+CUSD: 1,"` + ucs2("1 Balance\n2 Bundles\n0 End") + `",15`},
+			{"AT+CSCS=\"GSM\"\r", 0, "OK"},
+			{say("2"), 0, "OK|+CUSD: 1,\"1 Day \x1b<1\x1be\x1b>|2 Week \x1b<5\x1be\x1b>\",15"},
+		}},
 		{"UCS2 both ways", "ucs2", []step{
 			{say("002A0031003200330023"), 0, `OK|+CUSD: 1,"` + ucs2("1 Balance\n2 Bundles\n0 End") + `",15`},
 			{say("1"), 0, wrong},
