@@ -156,6 +156,9 @@ func (s *session) climb(ctx context.Context, take *rung) error {
 		return nil
 	}
 	s.m.log.Warn("recovery", "rung", take.name)
+	if take.restarts {
+		s.startsAgain()
+	}
 	for _, cmd := range take.commands {
 		s.try(ctx, cmd, slowTimeout)
 	}
@@ -165,13 +168,20 @@ func (s *session) climb(ctx context.Context, take *rung) error {
 	return nil
 }
 
+// startsAgain makes the ready signals count for the next session.
+func (s *session) startsAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restarted, s.heard = true, map[string]bool{}
+}
+
 // prepare sends what the family wants first. It may put the dialect back.
 func (s *session) prepare(ctx context.Context) error {
 	if len(s.profile.Init) == 0 {
 		return nil
 	}
 	for _, cmd := range s.profile.Init {
-		s.try(ctx, cmd, slowTimeout)
+		s.try(ctx, cmd, cardTimeout)
 	}
 	return s.dialect(ctx)
 }
@@ -198,7 +208,11 @@ func (s *session) awaitStarted(ctx context.Context) error {
 	if !s.fresh || len(s.profile.Ready) == 0 {
 		return nil
 	}
-	late := time.NewTimer(s.profile.ReadyIn - time.Since(s.began))
+	most := s.profile.ReadyIn - time.Since(s.began)
+	if s.started {
+		most = min(most, restReadyIn)
+	}
+	late := time.NewTimer(most)
 	defer late.Stop()
 	for !s.heardAll(s.profile.Ready) {
 		select {
@@ -212,6 +226,10 @@ func (s *session) awaitStarted(ctx context.Context) error {
 	}
 	return nil
 }
+
+// restReadyIn is how long the other ready signals are awaited when one was heard
+// before the session: they may have come while the port was closed.
+const restReadyIn = 5 * time.Second
 
 func (s *session) heardAll(signals []string) bool {
 	s.mu.Lock()
@@ -227,12 +245,7 @@ func (s *session) heardAll(signals []string) bool {
 // watch asks the module to announce what changes: registration, network time,
 // and who calls.
 func (s *session) watch(ctx context.Context) error {
-	_, err := s.dialogue.Command(ctx, domains[0]+"=1", commandTimeout)
-	s.setup.announces = err == nil
-	if stalls(err) {
-		return fmt.Errorf("AT%s=1: %w", domains[0], err)
-	}
-	for _, d := range domains[1:] {
+	for _, d := range domains {
 		s.try(ctx, d+"=1", commandTimeout)
 	}
 	for _, cmd := range []string{"+CTZU=1", "+CTZR=1", "+CLIP=1"} {

@@ -184,10 +184,8 @@ func (s *session) ended(o sms.Outcome, err error) {
 			f.Refused++
 			f.Problem = o.Detail
 		}
-		if stalled && !f.Stalled {
-			f.Stalled = true
-			f.Stalls++
-			f.Problem = o.Detail
+		if stalled {
+			f.stall(o.Detail)
 		}
 	})
 	if begun && s.m.count(o, stalled) {
@@ -207,7 +205,7 @@ func (s *session) heed(c pdu.Cause) {
 	case pdu.CauseSMSC:
 		s.later(s.serviceCentreAgain)
 	case pdu.CauseRadio:
-		s.later(func(ctx context.Context) { s.informed(s.readNetwork(ctx)) })
+		s.later(s.networkAgain)
 	case pdu.CauseSIM:
 		s.later(s.cardAgain)
 	case pdu.CauseModem:
@@ -215,12 +213,16 @@ func (s *session) heed(c pdu.Cause) {
 	}
 }
 
-// informed logs the error of what only informs; a stall shows in the next command.
+// informed takes the error of what only informs: nobody else hears of a stall
+// until the next message.
 func (s *session) informed(err error) {
 	if err != nil {
 		s.m.log.Debug("look at the modem", "err", err)
 	}
+	s.stalledBy(err)
 }
+
+func (s *session) networkAgain(ctx context.Context) { s.informed(s.readNetwork(ctx)) }
 
 // smscRest is how long a modem is out of service whose messages are refused for
 // the service centre.
@@ -237,9 +239,11 @@ func (s *session) serviceCentreAgain(ctx context.Context) {
 
 // cardAgain ends the session when the SIM is not what it was.
 func (s *session) cardAgain(ctx context.Context) {
-	if err := s.sameCard(ctx); errors.Is(err, errCardLost) {
+	err := s.sameCard(ctx)
+	if errors.Is(err, errCardLost) {
 		s.end(err)
 	}
+	s.informed(err)
 }
 
 // The module is brought up anew when it refuses so many messages in a row for

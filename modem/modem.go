@@ -98,6 +98,8 @@ type Modem struct {
 	changed chan struct{} // holds a token when what decides about the session may have changed
 	wake    chan struct{} // holds a token when a person wants something
 
+	heard map[string]bool // ready signals for the next session; of Run alone
+
 	mu        sync.Mutex // guards what follows
 	facts     Facts
 	slots     []slotState
@@ -245,7 +247,7 @@ func (m *Modem) Run(ctx context.Context) error {
 // startsAnew reports whether a module is at its start when it is met again,
 // after the session that ended with err.
 func startsAnew(err error) bool {
-	return errors.Is(err, errAbsent) || errors.Is(err, errLost) || errors.Is(err, errRebooted) || errors.Is(err, errRestarting)
+	return errors.Is(err, errAbsent) || errors.Is(err, errLost) || errors.Is(err, errRebooted) || errors.Is(err, errForgot) || errors.Is(err, errRestarting)
 }
 
 // afterSession notes how a session ended, and returns the rung of the ladder that
@@ -297,7 +299,12 @@ func (m *Modem) knownProfile() profile.Profile {
 	return m.profile
 }
 
-func (m *Modem) restartTakes() time.Duration { return m.knownProfile().Back }
+// restartTakes is from the command for a restart to when the module is called
+// again: not before it is off, and before it says that it is ready. Until it
+// answers the session waits, or the next one.
+func (m *Modem) restartTakes() time.Duration { return min(restartOff, m.knownProfile().Back) }
+
+const restartOff = 8 * time.Second
 
 // climb takes a step that does not need the module's help.
 func (m *Modem) climb(ctx context.Context, r *rung) {

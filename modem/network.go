@@ -18,18 +18,14 @@ var domains = [...]string{"+CREG", "+CGREG", "+CEREG"}
 // the dialogue is out of step.
 func (s *session) readNetwork(ctx context.Context) error {
 	best := NetworkUnknown
-	for _, d := range domains {
+	for i, d := range domains {
 		f, err := s.ask(ctx, d+"?")
 		if err != nil {
 			return err
 		}
-		if len(f) < 2 {
-			continue
-		}
-		best = better(best, registration(f[1]))
-		if d == domains[0] && f[0] == "0" && s.up.Load() && s.setup.announces {
-			s.end(errRebooted) // it has forgotten that it is to announce changes
-			return errRebooted
+		if len(f) > 1 {
+			best = better(best, registration(f[1]))
+			s.watched(i, f[0] != "0")
 		}
 	}
 	signal, err := s.ask(ctx, "+CSQ")
@@ -54,6 +50,17 @@ func (s *session) readNetwork(ctx context.Context) error {
 	f := s.m.Facts()
 	s.m.history.add(time.Now(), f.Operator, f.Network, f.SignalDBm)
 	return nil
+}
+
+// watched takes note of whether the module announces the changes of a domain. One
+// that did, and does not any more, has started anew and said nothing of it.
+func (s *session) watched(domain int, now bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.announces[domain] && !now && s.up.Load() {
+		s.end(errForgot)
+	}
+	s.announces[domain] = now
 }
 
 // ask returns the fields of an answer; none when the module refuses to tell.
@@ -119,9 +126,5 @@ func (s *session) registered(line string) {
 		return
 	}
 	// Lost in one domain; the others may still do.
-	s.later(func(ctx context.Context) {
-		if err := s.readNetwork(ctx); err != nil {
-			s.m.log.Debug("registration", "err", err)
-		}
-	})
+	s.later(s.networkAgain)
 }

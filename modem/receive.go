@@ -78,17 +78,22 @@ func (s *session) startSaid(line string) bool {
 		}
 		return ""
 	}
-	up := s.up.Load()
-	if signal := is(s.readyLines()); signal != "" {
-		s.mu.Lock()
-		before := s.heard[signal]
-		s.heard[signal] = true
-		s.mu.Unlock()
-		poke(s.said)
+	signal := is(s.readyLines())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	anew := s.up.Load() && (is(started) != "" || is(s.startedLines()) != "")
+	if signal != "" {
 		// The last of them may come when the module has long been answering.
-		return up && (before || time.Since(s.began) > s.m.knownProfile().ReadyIn)
+		anew = s.up.Load() && (s.heard[signal] || time.Since(s.began) > s.m.knownProfile().ReadyIn)
 	}
-	return up && (is(started) != "" || is(s.startedLines()) != "")
+	if anew && !s.restarted {
+		s.restarted, s.heard = true, map[string]bool{}
+	}
+	if signal != "" {
+		s.heard[signal] = true
+		poke(s.said)
+	}
+	return anew
 }
 
 // startedLines and readyLines are those of the module's family, once it is known.
@@ -210,6 +215,7 @@ func (s *session) acknowledge(ctx context.Context) {
 	case err == nil:
 	case stalls(err):
 		s.owes.Store(true)
+		s.stalledBy(err)
 	default:
 		s.announceAgain(ctx)
 	}

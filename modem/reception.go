@@ -16,7 +16,6 @@ type setup struct {
 	memory      string   // that messages are stored in: "SM"
 	sweep       []string // memories that may hold messages and reports
 	reading     string   // memory that AT+CMGL and AT+CMGR read now
-	announces   bool     // changes of registration
 }
 
 // How often the memories of a module are looked through: in case an announcement

@@ -59,8 +59,16 @@ func (m *Modem) requester() (*session, *ussdSession) {
 // stalledBy sends the session into recovery when a command has got no answer.
 func (s *session) stalledBy(err error) {
 	if stalls(err) && s.ctx.Err() == nil {
-		s.m.learn(func(f *Facts) { f.Stalled, f.Stalls, f.Problem = true, f.Stalls+1, err.Error() })
+		s.m.learn(func(f *Facts) { f.stall(err.Error()) })
 	}
+}
+
+// stall notes a stall, once until the modem is back in step.
+func (f *Facts) stall(problem string) {
+	if !f.Stalled {
+		f.Stalls++
+	}
+	f.Stalled, f.Problem = true, problem
 }
 
 func (s *session) heardUSSD(lines []string) {

@@ -20,6 +20,7 @@ type session struct {
 	m        *Modem
 	place    Place
 	fresh    bool // the module has just started: its ready signals are still to come
+	started  bool // some of them were heard by the session before
 	began    time.Time
 	ctx      context.Context
 	end      context.CancelCauseFunc
@@ -37,19 +38,23 @@ type session struct {
 	mu        sync.Mutex      // guards what follows
 	sim       string          // name of the SIM in routes; empty until it is known
 	early     [][]byte        // TPDUs that came before it was
-	heard     map[string]bool // ready signals
+	heard     map[string]bool // ready signals; from restarted on, those since then
 	said      chan struct{}   // holds a token when there is another
 	lastSend  time.Time
 	lastHeard time.Time    // when the module was last found as it should be
 	left      bool         // something that the module brought, or stores, could not be kept
 	confused  []time.Time  // when the module refused a message for reasons of its own
 	ussd      *ussdSession // nil until the module is known
+
+	restarted bool               // the module said that it started anew
+	announces [len(domains)]bool // it announces changes of registration
 }
 
 var (
 	errAbsent     = errors.New("device is not there")
 	errLost       = errors.New("lost the device")
 	errRebooted   = errors.New("the module started anew by itself")
+	errForgot     = errors.New("the module has forgotten what was agreed: it started anew and said nothing of it")
 	errRestarting = errors.New("the module is starting anew, as it was told")
 	errCardLost   = errors.New("the SIM is out, asks for its PIN again, or is another one")
 	errSlot       = errors.New("another SIM slot is taken")
@@ -66,8 +71,8 @@ func (e elsewhereError) Unwrap() error { return e.error }
 
 const (
 	commandTimeout = 5 * time.Second
-	cardTimeout    = 10 * time.Second // commands that wait for the SIM
-	slowTimeout    = 30 * time.Second // those that read all of it, or wait for the network
+	cardTimeout    = 7 * time.Second  // commands that wait for the SIM: one that is lost costs no more than that
+	slowTimeout    = 30 * time.Second // those that switch the radio or the SIM, or list a memory that is full
 	followUps      = 64               // before the reader of unsolicited codes waits
 )
 
@@ -75,6 +80,7 @@ const (
 // ctx ends. take, when not nil, is the rung of the ladder to be taken on the way.
 // served tells whether the modem came into service.
 func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served bool, err error) {
+	heard := m.takeHeard()
 	place, err := m.find(ctx)
 	if err != nil {
 		return false, err
@@ -94,7 +100,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &session{
 		m: m, place: place, fresh: fresh, began: time.Now(), ctx: ctx, end: cancel, follow: make(chan func(context.Context), followUps),
-		heard: map[string]bool{}, said: make(chan struct{}, 1),
+		heard: heard, started: len(heard) > 0, said: make(chan struct{}, 1),
 	}
 	// The port outlives ctx until the hand-over under way has its result. A
 	// module that started anew has forgotten it: nothing is worth waiting for.
@@ -117,7 +123,21 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	cancel(nil)
 	closePort()
 	wg.Wait()
+	if s.restarted {
+		m.heard = s.heard
+	}
 	return served, err
+}
+
+// takeHeard returns the ready signals that the last session heard after the
+// module had started anew: they do not come again.
+func (m *Modem) takeHeard() map[string]bool {
+	heard := m.heard
+	m.heard = nil
+	if heard == nil {
+		heard = map[string]bool{}
+	}
+	return heard
 }
 
 // find says where the modem is. It waits for a modem that has to be looked for,
@@ -245,6 +265,7 @@ func (s *session) inService(ctx context.Context) error {
 		case <-sweep.C:
 			s.later(s.sweepNow)
 			s.later(s.readClock)
+			s.later(s.networkAgain) // where messages flow all the time nothing else asks
 		case <-lineCtx.Done():
 			return nil
 		}

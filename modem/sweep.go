@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"cellpost/modem/at"
 )
@@ -25,12 +26,14 @@ func (s *session) fetch(ctx context.Context, code, memory, index string) {
 		return
 	}
 	if err := s.read(ctx, memory); err != nil {
+		s.informed(err)
 		s.leave()
 		return
 	}
 	line, err := s.readIndex(ctx, n)
 	if err != nil || line == "" {
 		s.m.log.Warn("announced message could not be read", "memory", memory, "err", err)
+		s.stalledBy(err)
 		s.leave()
 		return
 	}
@@ -84,6 +87,7 @@ func (s *session) keepAndDelete(ctx context.Context, line string, index int) kep
 	}
 	if _, err := s.dialogue.Command(ctx, "+CMGD="+strconv.Itoa(index), cardTimeout); err != nil {
 		s.m.log.Debug("message not deleted from the module", "index", index, "err", err)
+		s.stalledBy(err)
 		return stuckThere
 	}
 	return taken
@@ -109,11 +113,7 @@ func (s *session) sweepLeft() {
 }
 
 // sweepNow looks through the memories between hand-overs.
-func (s *session) sweepNow(ctx context.Context) {
-	if err := s.sweep(ctx); err != nil {
-		s.m.log.Debug("sweep", "err", err)
-	}
-}
+func (s *session) sweepNow(ctx context.Context) { s.informed(s.sweep(ctx)) }
 
 // sweep takes in what the module stored while nobody listened, and learns
 // whether there is room for more. An error means that the dialogue is out of step.
@@ -151,7 +151,7 @@ func (s *session) sweepMemory(ctx context.Context) (stuck int, err error) {
 	if s.profile.ListEach || s.m.shunned("+CMGL") {
 		return s.sweepEach(ctx)
 	}
-	info, err := s.dialogue.Command(ctx, "+CMGL=4", slowTimeout)
+	info, err := s.dialogue.Command(ctx, "+CMGL=4", listTimeout(s.usage(ctx)))
 	s.m.blame("+CMGL", err, deafMost)
 	if _, refused := errors.AsType[*at.CommandError](err); refused {
 		return s.sweepEach(ctx)
@@ -170,6 +170,18 @@ func (s *session) sweepMemory(ctx context.Context) (stuck int, err error) {
 		}
 	}
 	return stuck, nil
+}
+
+// listEach is how long a slow module takes to list one message.
+const listEach = 500 * time.Millisecond
+
+// listTimeout is for an answer to AT+CMGL: a module that hangs from it, or lost
+// it, is not waited for longer than what it holds makes plausible.
+func listTimeout(used, total int) time.Duration {
+	if total == 0 {
+		return slowTimeout
+	}
+	return min(commandTimeout+time.Duration(used)*listEach, slowTimeout)
 }
 
 // fromNetwork tells what was received (0 and 1) from drafts and what a telephone

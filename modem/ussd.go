@@ -74,7 +74,7 @@ func isServiceCode(code string) bool {
 func (u *ussdSession) exchange(ctx context.Context, d *at.Dialogue, cmd string) (USSDAnswer, error) {
 	heard := u.listen()
 	defer u.unlisten()
-	info, err := d.Command(ctx, cmd, slowTimeout)
+	info, err := d.Command(ctx, cmd, cardTimeout) // messages wait meanwhile
 	if err != nil {
 		return USSDAnswer{}, fmt.Errorf("AT+CUSD: %w", err)
 	}

@@ -112,6 +112,7 @@ func prepare(t *testing.T, n *sim.Network, o sim.Options, c modem.Config) *bench
 	wg.Go(func() {
 		if err := b.sim.ServePTY(ctx, c.Device); err != nil {
 			t.Errorf("ServePTY: %v", err)
+			o.Linked("") // there will be none
 		}
 	})
 	t.Cleanup(func() {
