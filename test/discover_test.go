@@ -38,7 +38,7 @@ func newSite(t *testing.T, discover bool, network sim.NetworkOptions, config str
 
 // modem makes a modem and its SIM; name is that in the network's ledger.
 func (s *site) modem(name, imei, msisdn string) *sim.Modem {
-	return sim.NewModem(s.network, sim.Options{Name: name, IMEI: imei, MSISDN: msisdn})
+	return sim.NewModem(s.network, sim.Options{Name: name, IMEI: imei, MSISDN: msisdn, KeepReports: true})
 }
 
 // with is a modem alone at interface 0 of an unknown device.
