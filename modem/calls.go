@@ -70,7 +70,7 @@ func (l *callLog) ring(from string, now time.Time) *Call {
 		if c.Rejected {
 			most = ringLate // who calls again is rejected again
 		}
-		if now.Sub(l.last) <= most && (c.From == "" || from == "" || c.From == from) {
+		if now.Sub(l.last) <= most && sameCaller(c.From, from) {
 			if c.From == "" {
 				c.From = from
 			}
@@ -79,6 +79,12 @@ func (l *callLog) ring(from string, now time.Time) *Call {
 		}
 	}
 	return l.begin(from, now)
+}
+
+// sameCaller compares numbers as far as they were told. Some lines have the + of
+// an international number, and others of the same call lack it.
+func sameCaller(a, b string) bool {
+	return a == "" || b == "" || strings.TrimPrefix(a, "+") == strings.TrimPrefix(b, "+")
 }
 
 func (l *callLog) begin(from string, now time.Time) *Call {
@@ -94,7 +100,7 @@ func (l *callLog) begin(from string, now time.Time) *Call {
 // nothing else.
 func (l *callLog) missed(from string, now time.Time) {
 	rang := len(l.calls) > 0 && now.Sub(l.last) <= missedIn
-	if !rang || from != "" && l.calls[len(l.calls)-1].From != "" && l.calls[len(l.calls)-1].From != from {
+	if !rang || !sameCaller(l.calls[len(l.calls)-1].From, from) {
 		l.begin(from, now)
 	}
 	if c := &l.calls[len(l.calls)-1]; c.From == "" {

@@ -32,6 +32,7 @@ func TestCalls(t *testing.T) {
 		{"another number", []string{"0|RING", `!0|+CLIP: "1234",129`, `!4|+CLIP: "5678",129`}, "5678@4*0 1234@0*1"},
 		{"SIMCom, missed", []string{"0|RING", "!5|RING", "9|MISSED_CALL: 12:03AM 07700900123"}, "07700900123@0*2"},
 		{"SIMCom, missed and known", []string{"0|RING", `!0|+CLIP: "+447700900123",145`, "9|NO CARRIER", "9|MISSED_CALL: 12:03AM +447700900123"}, "+447700900123@0*1"},
+		{"SIMCom, missed and known, without +", []string{"0|RING", `!0|+CLIP: "+447700900123",145`, "9|NO CARRIER", "9|MISSED_CALL: 12:03AM 447700900123"}, "+447700900123@0*1"},
 		{"SIMCom, missed only", []string{"0|MISSED_CALL: 12:03AM 07700900123", "9|MISSED_CALL: 12:03AM 07700900123"}, "07700900123@9*0 07700900123@0*0"},
 		{"SIMCom, withheld", []string{"0|MISSED_CALL: 12:03AM "}, "@0*0"},
 		{"missed another", []string{"0|RING", `!0|+CLIP: "1234",129`, "9|MISSED_CALL: 12:03AM 5678"}, "5678@9*0 1234@0*1"},

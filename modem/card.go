@@ -22,6 +22,8 @@ const (
 	cardSoon = 500 * time.Millisecond
 	cardSick = 5 * time.Second
 
+	cardStarts = 20 * time.Second // in which a SIM is ready, as a rule
+
 	// A SIM that fails for so long may come back with the radio off and on.
 	cardPatience = time.Minute
 
@@ -46,22 +48,25 @@ func (s *session) unlock(ctx context.Context) error {
 			}
 			card = CardUnknown
 		}
-		tried := s.m.slotInUse().triedPIN
+		tried := s.slotInUse().triedPIN
 		s.m.learn(func(f *Facts) { f.Card = verdict(card, tried) })
 		if card == CardReady {
+			s.changeSlot(func(s *slotState) { s.dead = false })
 			return s.countPIN(false) // it was right, or there is another SIM
 		}
-		if (card == CardUnknown || card == CardFailed) && time.Since(began) > cardPatience {
-			return errors.New("the SIM cannot be read")
-		}
+		late := (card == CardUnknown || card == CardFailed) && time.Since(began) > cardPatience
+		s.changeSlot(func(s *slotState) { s.dead = late })
 		if s.m.reviewSlot(time.Now(), true) {
 			return errSlot
 		}
 		if card == CardAbsent && s.profile.BlindSIM && time.Since(began) > blindPatience {
 			return errors.New("no SIM, and this module notices one that is put in only after its power was off")
 		}
+		if late {
+			return errUnreadable
+		}
 		wait := cardSick
-		if card == CardUnknown {
+		if card == CardUnknown && time.Since(began) < cardStarts {
 			wait = cardSoon
 		}
 		select {
@@ -119,7 +124,7 @@ func cardState(answer string, err error) Card {
 
 // mayTryPIN reports whether there is a PIN that the SIM has not turned down.
 func (s *session) mayTryPIN(ctx context.Context) bool {
-	slot := s.m.slotInUse()
+	slot := s.slotInUse()
 	if slot.PIN == "" || slot.triedPIN {
 		return false
 	}
@@ -128,7 +133,7 @@ func (s *session) mayTryPIN(ctx context.Context) bool {
 		return true
 	}
 	s.m.log.Error("an earlier process gave this PIN and the SIM did not take it", "remembered", slot.PINLog)
-	s.m.changeSlot(func(s *slotState) { s.triedPIN = true })
+	s.changeSlot(func(s *slotState) { s.triedPIN = true })
 	return false
 }
 
@@ -152,7 +157,7 @@ func pinMark(pin string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(
 // countPIN notes that the PIN was given, or that it need not be held against the
 // configuration.
 func (s *session) countPIN(tried bool) error {
-	slot := s.m.slotInUse()
+	slot := s.slotInUse()
 	var err error
 	switch {
 	case slot.PINLog == "":
@@ -164,7 +169,7 @@ func (s *session) countPIN(tried bool) error {
 	if err != nil && !(errors.Is(err, fs.ErrNotExist) && !tried) {
 		return elsewhereError{fmt.Errorf("note what became of the PIN: %w: make data_dir writable", err)}
 	}
-	s.m.changeSlot(func(s *slotState) { s.triedPIN = tried })
+	s.changeSlot(func(s *slotState) { s.triedPIN = tried })
 	return nil
 }
 
@@ -183,7 +188,7 @@ func (s *session) givePIN(ctx context.Context) error {
 	if err := s.countPIN(true); err != nil {
 		return err
 	}
-	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.m.slotInUse().PIN+`"`, cardTimeout)
+	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.slotInUse().PIN+`"`, cardTimeout)
 	switch _, refused := errors.AsType[*at.CommandError](err); {
 	case refused && cardState("", err) == CardUnknown:
 		return s.countPIN(false) // the SIM was busy, and did not look at it
@@ -206,17 +211,17 @@ func (s *session) readCard(ctx context.Context) error {
 			break
 		}
 	}
-	s.m.changeSlot(func(s *slotState) { s.insert(imsi) })
-	slot := s.m.slotInUse()
+	s.changeSlot(func(s *slotState) { s.insert(imsi) })
+	slot := s.slotInUse()
 	name, warning, err := s.nameCard(ctx, slot, iccid, imsi)
 	if err != nil {
 		return err
 	}
-	msisdn := s.m.sim(name).MSISDN
+	msisdn := s.configured(name).MSISDN
 	if own := fields(s.try(ctx, "+CNUM", cardTimeout)); msisdn == "" && len(own) > 1 {
 		msisdn = digits(own[1])
 	}
-	s.m.changeSlot(func(s *slotState) {
+	s.changeSlot(func(s *slotState) {
 		if s.card != name || s.number != msisdn {
 			s.card, s.number, s.smsc = name, msisdn, ""
 		}
@@ -245,10 +250,10 @@ func (s *session) nameCard(ctx context.Context, slot slotState, iccid, imsi stri
 	return name, warning, nil
 }
 
-// sim is what the configuration says of the SIM with a name, which may be in
-// another slot than it was meant for.
-func (m *Modem) sim(name string) Slot {
-	all := append([]Slot{m.slotInUse().Slot}, m.cfg.SIMs...)
+// configured is what the configuration says of the SIM with a name, which may be
+// in another slot than it was meant for.
+func (s *session) configured(name string) Slot {
+	all := append([]Slot{s.slotInUse().Slot}, s.m.cfg.SIMs...)
 	if i := slices.IndexFunc(all, func(s Slot) bool { return s.SIM == name }); i >= 0 {
 		return all[i]
 	}

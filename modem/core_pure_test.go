@@ -28,8 +28,8 @@ func TestStallCountedOnce(t *testing.T) {
 	s := idle(t, Config{})
 	s.ended(sms.Outcome{Kind: sms.Ambiguous}, at.ErrTimeout)
 	s.ended(sms.Outcome{Kind: sms.NotSent}, at.ErrOutOfStep)
-	if f := s.m.Facts(); f.Stalls != 1 || !f.Stalled || s.m.slotInUse().stalls != 1 {
-		t.Errorf("facts %+v, slot %+v", f, s.m.slotInUse())
+	if f := s.m.Facts(); f.Stalls != 1 || !f.Stalled || s.slotInUse().stalls != 1 {
+		t.Errorf("facts %+v, slot %+v", f, s.slotInUse())
 	}
 }
 
@@ -60,8 +60,8 @@ func TestPINNotNoted(t *testing.T) {
 	dir := t.TempDir()
 	s := idle(t, Config{PIN: "1234", PINLog: filepath.Join(dir, "away", "pin")})
 	_, elsewhere := errors.AsType[elsewhereError](s.givePIN(t.Context()))
-	if !elsewhere || s.m.slotInUse().triedPIN {
-		t.Errorf("elsewhere %v, slot %+v", elsewhere, s.m.slotInUse())
+	if !elsewhere || s.slotInUse().triedPIN {
+		t.Errorf("elsewhere %v, slot %+v", elsewhere, s.slotInUse())
 	}
 	if err := s.countPIN(false); err != nil {
 		t.Errorf("nothing was noted: %v", err)

@@ -53,7 +53,7 @@ func (s *session) examineCard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slot := s.m.slotInUse()
+	slot := s.slotInUse()
 	given, _ := os.ReadFile(slot.PINLog)
 	tried := slot.PIN != "" && string(given) == pinMark(slot.PIN)
 	s.m.learn(func(f *Facts) { f.Card = verdict(card, tried) })
@@ -71,7 +71,7 @@ func (s *session) examineCard(ctx context.Context) error {
 // findings is the health, but for a PIN that the gateway is going to give.
 func (s *session) findings(f Facts) []Finding {
 	all := f.Health()
-	if f.Card != CardPIN || s.m.slotInUse().PIN == "" {
+	if f.Card != CardPIN || s.slotInUse().PIN == "" {
 		return all
 	}
 	return slices.DeleteFunc(all, func(x Finding) bool { return x.Code == complaints[PINMissing].Code })

@@ -188,7 +188,7 @@ func (s *session) ended(o sms.Outcome, err error) {
 			f.stall(o.Detail)
 		}
 	})
-	if begun && s.m.count(o, stalled) {
+	if begun && s.m.count(s.slot, o, stalled) {
 		poke(s.m.changed)
 	}
 	if o.Kind == sms.Refused {

@@ -10,12 +10,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"cellpost/modem/at"
 	"cellpost/modem/profile"
 	"cellpost/sms"
 )
@@ -90,10 +92,14 @@ type Modem struct {
 	inbox Inbox
 	serve func(context.Context, *Line) error
 	log   *slog.Logger
+	open  func(path string, baud int) (io.ReadWriteCloser, error)
 
 	trace   Trace
 	calls   callLog
 	history history
+
+	outside int    // slot that SelectSIM has chosen; -1: none yet. Of Run alone
+	cnmi    string // agreed with the module last; empty: nothing. Of Run alone
 
 	changed chan struct{} // holds a token when what decides about the session may have changed
 	wake    chan struct{} // holds a token when a person wants something
@@ -124,9 +130,9 @@ func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *s
 	c.PromptTimeout = cmp.Or(c.PromptTimeout, 10*time.Second)
 	c.ResultTimeout = cmp.Or(c.ResultTimeout, time.Minute)
 	m := &Modem{
-		cfg: c, inbox: inbox, serve: serve, log: log.With("modem", c.Name),
+		cfg: c, inbox: inbox, serve: serve, log: log.With("modem", c.Name), open: at.Open,
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		deaf:  map[string]deafness{},
+		outside: -1, deaf: map[string]deafness{},
 		slots: []slotState{{Slot: Slot{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}},
 	}
 	for _, s := range c.Slots {
@@ -169,6 +175,7 @@ func (m *Modem) learn(change func(*Facts)) {
 	now, problem := steady(m.facts.State()), m.facts.Problem
 	if now != before {
 		m.facts.Since = time.Now()
+		m.slots[m.slot].served(now, m.facts.Since)
 	}
 	m.mu.Unlock()
 	if now == before {

@@ -122,9 +122,13 @@ func (s *session) registered(line string) {
 	stat, _, _ := strings.Cut(strings.TrimSpace(rest), ",")
 	n := registration(stat)
 	if n.Registered() {
+		before := s.m.Facts().Network
 		s.m.learn(func(f *Facts) { f.Network = n })
-		return
+		if n == before {
+			return
+		}
 	}
-	// Lost in one domain; the others may still do.
+	// Signal and operator are others now. Lost in one domain, the others may
+	// still do.
 	s.later(s.networkAgain)
 }

@@ -52,6 +52,7 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
 	case "+CPIN":
+		poke(s.m.changed)
 		if s.up.Load() {
 			s.later(s.cardAgain)
 		}
@@ -80,11 +81,12 @@ func (s *session) startSaid(line string) bool {
 	}
 	signal := is(s.readyLines())
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	anew := s.up.Load() && (is(started) != "" || is(s.startedLines()) != "")
+	up, first := s.up.Load(), false
+	anew := up && (is(started) != "" || is(s.startedLines()) != "")
 	if signal != "" {
 		// The last of them may come when the module has long been answering.
-		anew = s.up.Load() && (s.heard[signal] || time.Since(s.began) > s.m.knownProfile().ReadyIn)
+		anew = up && (s.heard[signal] || time.Since(s.began) > s.m.knownProfile().ReadyIn)
+		first = up && !anew
 	}
 	if anew && !s.restarted {
 		s.restarted, s.heard = true, map[string]bool{}
@@ -92,6 +94,14 @@ func (s *session) startSaid(line string) bool {
 	if signal != "" {
 		s.heard[signal] = true
 		poke(s.said)
+	}
+	s.mu.Unlock()
+	if first {
+		s.m.learn(func(f *Facts) {
+			if f.Ready { // it may be all that is said of a start, too: what was agreed is agreed again
+				f.Stalled, f.Problem = true, "the module may have started anew"
+			}
+		})
 	}
 	return anew
 }
@@ -133,9 +143,12 @@ func (s *session) take(tpdu []byte) bool {
 		s.leave()
 		return false
 	}
-	s.m.learnTime(messageClock(tpdu, time.Now()))
+	s.tellTime(tpdu)
 	return true
 }
+
+// tellTime takes the time out of a TPDU that has just come.
+func (s *session) tellTime(tpdu []byte) { s.m.learnTime(messageClock(tpdu, time.Now())) }
 
 // earlyMost is how many TPDUs wait for the name of the SIM. The network brings
 // those again that are not acknowledged.
@@ -213,7 +226,7 @@ func (s *session) acknowledge(ctx context.Context) {
 	_, err := s.dialogue.Command(ctx, "+CNMA", commandTimeout)
 	switch {
 	case err == nil:
-	case stalls(err):
+	case stalls(err), ctx.Err() != nil:
 		s.owes.Store(true)
 		s.stalledBy(err)
 	default:

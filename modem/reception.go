@@ -52,8 +52,15 @@ func (s *session) messageService(ctx context.Context) error {
 
 // chooseMemories takes one memory for all, and notes those that can be read.
 func (s *session) chooseMemories(ctx context.Context) error {
+	offered := fields(s.try(ctx, "+CPMS=?", commandTimeout))
+	if len(offered) == 0 { // it may be busy yet
+		if _, err := s.patiently(ctx, "+CPMS?", cardTimeout); isBusy(err) || stalls(err) {
+			return err
+		}
+		offered = fields(s.try(ctx, "+CPMS=?", commandTimeout))
+	}
 	var readable []string
-	if offered := fields(s.try(ctx, "+CPMS=?", commandTimeout)); len(offered) > 0 {
+	if len(offered) > 0 {
 		readable = names(offered[0])
 	}
 	s.setup.memory = s.profile.Store
@@ -108,16 +115,16 @@ func (s *session) setMemories(ctx context.Context) error {
 // configuration or an earlier reading knows better.
 func (s *session) serviceCentre(ctx context.Context) {
 	now := s.readSMSC(ctx)
-	want := s.m.sim(s.simName()).SMSC
+	want := s.configured(s.simName()).SMSC
 	if want == "" && now == "" {
-		want = s.m.slotInUse().smsc
+		want = s.slotInUse().smsc
 	}
 	if want != "" && (want != now || s.profile.KeepSMSC) {
 		s.try(ctx, "+CSCA="+strconv.Quote(want), cardTimeout)
 		now = s.readSMSC(ctx)
 	}
 	if now != "" {
-		s.m.changeSlot(func(s *slotState) { s.smsc = now })
+		s.changeSlot(func(s *slotState) { s.smsc = now })
 	}
 	s.m.learn(func(f *Facts) { f.SMSCRefused, f.SMSC = f.SMSCRefused && f.SMSC == now, now })
 }
@@ -146,6 +153,7 @@ func (s *session) reception(ctx context.Context) error {
 			return fmt.Errorf("AT+CNMI=%s: %w", parameters, err)
 		}
 	}
+	s.m.cnmi = s.setup.cnmi
 	s.m.learn(func(f *Facts) {
 		f.Reception, f.Setup, f.NoReports = s.setup.cnmi, s.agreed(), s.setup.reports() == "0"
 	})

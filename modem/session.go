@@ -19,6 +19,7 @@ import (
 type session struct {
 	m        *Modem
 	place    Place
+	slot     int  // index of its SIM slot
 	fresh    bool // the module has just started: its ready signals are still to come
 	started  bool // some of them were heard by the session before
 	began    time.Time
@@ -58,6 +59,7 @@ var (
 	errRestarting = errors.New("the module is starting anew, as it was told")
 	errCardLost   = errors.New("the SIM is out, asks for its PIN again, or is another one")
 	errSlot       = errors.New("another SIM slot is taken")
+	errUnreadable = errors.New("the SIM cannot be read")
 	errConfused   = errors.New("the module refused message after message for reasons of its own")
 	errStalling   = errors.New("the module answers, but no hand-over comes to an end")
 	errAsked      = errors.New("a person asked for it")
@@ -85,7 +87,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	if err != nil {
 		return false, err
 	}
-	port, err := at.Open(place.Device, m.cfg.Baud)
+	port, err := m.open(place.Device, m.cfg.Baud)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
 	}
@@ -102,6 +104,9 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 		m: m, place: place, fresh: fresh, began: time.Now(), ctx: ctx, end: cancel, follow: make(chan func(context.Context), followUps),
 		heard: heard, started: len(heard) > 0, said: make(chan struct{}, 1),
 	}
+	m.mu.Lock()
+	s.slot = m.slot
+	m.mu.Unlock()
 	// The port outlives ctx until the hand-over under way has its result. A
 	// module that started anew has forgotten it: nothing is worth waiting for.
 	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
@@ -319,8 +324,12 @@ func (s *session) awaitReady(ctx context.Context) error {
 // readAgain asks for what keeps the modem out of service. An error ends the
 // session: the dialogue is out of step, or the SIM needs a new start.
 func (s *session) readAgain(ctx context.Context) error {
-	if err := s.sameCard(ctx); err != nil {
+	card, err := s.readPIN(ctx)
+	if err != nil {
 		return err
+	}
+	if card != CardReady {
+		return errCardLost
 	}
 	f := s.m.Facts()
 	if f.SMSCRefused && time.Since(f.Since) >= smscRest {

@@ -23,7 +23,23 @@ type slotState struct {
 	smsc     string    // its service centre, as read last
 	refusals int       // messages in a row that were refused to the SIM, whatever the number
 	stalls   int       // hand-overs in a row that stalled
+	dead     bool      // the SIM is there, and could not be read for as long as it may take
 	left     time.Time // when another slot was taken for its sake; zero: it was not
+	unserved time.Time // since when it has no network, whatever that says of it; zero: it has, or the module does not tell
+}
+
+// served takes note of a new state. A SIM that is denied, then searches, then is
+// denied again has been without a network all that time.
+func (s *slotState) served(state State, now time.Time) {
+	switch state {
+	case Searching, NoCoverage, Limited, Denied:
+		if s.unserved.IsZero() {
+			s.unserved = now
+		}
+	case Starting:
+	default:
+		s.unserved = time.Time{}
+	}
 }
 
 // insert forgets what was learnt of the SIM when there is another in the slot.
@@ -39,26 +55,36 @@ const (
 	deniedTrouble  = 30 * time.Second
 	networkTrouble = 3 * time.Minute // no network that it may use
 	stallsTrouble  = 2               // in a row
+
+	// A SIM that is held is taken again after so long, if all are. The network is
+	// not to be asked for registration all the time by SIMs that it refuses.
+	slotRest = 2 * time.Minute
 )
 
 // trouble says why another SIM should be taken; empty: for no reason.
 func trouble(f Facts, s slotState, now time.Time) string {
 	state, lasts := f.State(), now.Sub(f.Since)
+	without := lasts
+	if !s.unserved.IsZero() {
+		without = now.Sub(s.unserved)
+	}
 	switch state {
 	case NoSIM, PINMissing, PINWrong, PUK, SIMFailed, NoSMSC:
 		if lasts >= cardTrouble {
 			return string(state)
 		}
 	case Denied:
-		if lasts >= deniedTrouble {
+		if lasts >= deniedTrouble || without >= networkTrouble {
 			return string(state)
 		}
 	case Searching, NoCoverage, Limited:
-		if lasts >= networkTrouble {
+		if without >= networkTrouble {
 			return string(state)
 		}
 	}
 	switch {
+	case s.dead:
+		return errUnreadable.Error()
 	case s.refusals >= refusalsMost:
 		return fmt.Sprintf("the network refused %d messages in a row to this SIM", s.refusals)
 	case s.stalls >= stallsTrouble:
@@ -69,7 +95,7 @@ func trouble(f Facts, s slotState, now time.Time) string {
 
 // choose returns the slot to use: the first that is not held, when there is
 // trouble with the active one or its hold is over; of slots that are all held
-// the one that was left longest ago.
+// the one that was left longest ago, unless that was just now.
 func choose(slots []slotState, active int, trouble string, hold time.Duration, now time.Time) int {
 	held := func(s slotState) bool { return !s.left.IsZero() && now.Sub(s.left) < hold && !now.Before(s.left) }
 	oldest := -1
@@ -80,7 +106,7 @@ func choose(slots []slotState, active int, trouble string, hold time.Duration, n
 		case i == active:
 		case !held(s):
 			return i
-		case oldest < 0 || s.left.Before(slots[oldest].left):
+		case now.Sub(s.left) >= slotRest && (oldest < 0 || s.left.Before(slots[oldest].left)):
 			oldest = i
 		}
 	}
@@ -110,7 +136,7 @@ func (m *Modem) reviewSlot(now time.Time, quiet bool) bool {
 	} else {
 		why = "its hold is over"
 	}
-	to.refusals, to.stalls, to.left = 0, 0, time.Time{}
+	to.refusals, to.stalls, to.dead, to.left, to.unserved = 0, 0, false, time.Time{}, time.Time{}
 	m.log.Warn("other SIM slot", "from", from.SIM, "to", to.SIM, "why", why)
 	m.slot = next
 	return true
@@ -118,10 +144,10 @@ func (m *Modem) reviewSlot(now time.Time, quiet bool) bool {
 
 // count keeps what the outcome of a hand-over says about the SIM, and reports
 // whether the slot has to be looked at.
-func (m *Modem) count(o sms.Outcome, stalled bool) (review bool) {
+func (m *Modem) count(slot int, o sms.Outcome, stalled bool) (review bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := &m.slots[m.slot]
+	s := &m.slots[slot]
 	if o.Kind == sms.Accepted || o.Kind == sms.Refused {
 		m.stalls = 0
 	} else if stalled {
@@ -151,31 +177,43 @@ func (m *Modem) stalling() bool {
 	return m.stalls >= stallsReset
 }
 
-// slotInUse returns the slot in use, as it stands.
-func (m *Modem) slotInUse() slotState {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.slots[m.slot]
+// slotInUse returns the slot of the session, as it stands.
+func (s *session) slotInUse() slotState {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	return s.m.slots[s.slot]
 }
 
-// changeSlot changes what is known of the slot in use.
-func (m *Modem) changeSlot(change func(*slotState)) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	change(&m.slots[m.slot])
+// changeSlot changes what is known of the slot of the session.
+func (s *session) changeSlot(change func(*slotState)) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	change(&s.m.slots[s.slot])
 }
 
-// selectSlot makes the module use the chosen SIM slot.
+// selectSlot makes the module use the slot of the session. A slot that it does
+// not take is left alone for a while, if there is another.
 func (s *session) selectSlot(ctx context.Context) error {
 	if len(s.m.slots) == 1 {
 		return nil
 	}
-	s.m.mu.Lock()
-	slot := s.m.slot
-	s.m.mu.Unlock()
 	if s.m.cfg.SelectSIM != nil {
-		return s.switchOutside(ctx, slot)
+		return s.switchOutside(ctx, s.slot)
 	}
+	err := s.switchInside(ctx, s.slot)
+	if err == nil || stalls(err) || ctx.Err() != nil {
+		return err
+	}
+	s.m.log.Error("SIM slot not taken", "slot", s.slot+1, "err", err)
+	s.changeSlot(func(s *slotState) { s.dead = true })
+	if s.m.reviewSlot(time.Now(), true) {
+		return errSlot
+	}
+	return err
+}
+
+// switchInside chooses a slot by the commands of the family.
+func (s *session) switchInside(ctx context.Context, slot int) error {
 	how := s.profile.Slots
 	if how == nil || slot >= len(how.Select) {
 		return fmt.Errorf("the profile %q has no command for SIM slot %d: leave out the slot, or name lines for it in [board]", s.profile.Name, slot+1)
@@ -186,10 +224,55 @@ func (s *session) selectSlot(ctx context.Context) error {
 	if s.slotNow(ctx) == slot {
 		return nil
 	}
-	if _, err := s.must(ctx, how.Select[slot], slowTimeout); err != nil {
+	s.dropEarly()
+	if _, err := s.patiently(ctx, how.Select[slot], slowTimeout); err != nil {
 		return err
 	}
-	return s.settle(ctx, how.Settle)
+	if err := s.settleSlot(ctx, how.Settle); err != nil {
+		return err
+	}
+	if now := s.slotNow(ctx); now >= 0 && now != slot {
+		return fmt.Errorf("the module was told to use SIM slot %d and uses %d", slot+1, now+1)
+	}
+	return nil
+}
+
+// dropEarly forgets what came from the SIM that is being left: it is not
+// acknowledged, and the network brings it again.
+func (s *session) dropEarly() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.early = nil
+}
+
+// settleSlot lets the module notice the other SIM. As soon as it speaks of it, it
+// is told how to pass on what comes: with the registration comes all that has
+// waited in the network, and a module that has forgotten AT+CNMI throws reports
+// away.
+func (s *session) settleSlot(ctx context.Context, d time.Duration) error {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	var again <-chan time.Time
+	for told := s.m.cnmi == ""; ; {
+		select {
+		case <-s.m.changed:
+		case <-again:
+		case <-over.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if again = nil; told {
+			continue
+		}
+		_, err := s.dialogue.Command(ctx, s.m.cnmi, commandTimeout)
+		if stalls(err) {
+			return err
+		}
+		if told = err == nil; !told {
+			again = time.After(busyAgain)
+		}
+	}
 }
 
 // slotNow asks which slot is in use; -1: the module does not tell.
@@ -206,19 +289,26 @@ func (s *session) slotNow(ctx context.Context) int {
 	return slices.Index(how.Names, m[1])
 }
 
-// switchOutside lets the board switch the SIM. The module reads it when its
-// radio comes on.
+// switchOutside lets the board switch the SIM, unless it has. The module reads
+// it when its radio comes on.
 func (s *session) switchOutside(ctx context.Context, slot int) error {
+	if s.m.outside == slot {
+		return nil
+	}
 	off, on := s.radio()
 	if off == "" {
 		return fmt.Errorf("the profile %q does not let the radio be switched, so that the module would not notice the other SIM", s.profile.Name)
 	}
 	s.try(ctx, off, slowTimeout)
-	if err := s.m.cfg.SelectSIM(ctx, slot); err != nil {
-		return fmt.Errorf("select SIM slot %d: %w", slot+1, err)
+	chosen := s.m.cfg.SelectSIM(ctx, slot)
+	if _, err := s.must(ctx, on, slowTimeout); err != nil {
+		return err
 	}
-	_, err := s.must(ctx, on, slowTimeout)
-	return err
+	if chosen != nil {
+		return elsewhereError{fmt.Errorf("select SIM slot %d: %w", slot+1, chosen)}
+	}
+	s.m.outside = slot
+	return nil
 }
 
 // radio returns the commands that switch the radio off and on, empty where that
@@ -230,8 +320,7 @@ func (s *session) radio() (off, on string) {
 	return "", ""
 }
 
-// settle lets the module notice what was done to it. It may say so, so that
-// what it says ends nothing.
+// settle waits, unless ctx ends first.
 func (s *session) settle(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -30,6 +30,7 @@ func TestTrouble(t *testing.T) {
 		{"starting", func(f *Facts, _ *slotState) { f.Card = CardUnknown }, -1},
 		{"barred, or out of credit", func(_ *Facts, s *slotState) { s.refusals = refusalsMost }, 0},
 		{"some refusals", func(_ *Facts, s *slotState) { s.refusals = refusalsMost - 1 }, -1},
+		{"cannot be read", func(f *Facts, s *slotState) { f.Card, s.dead = CardUnknown, true }, 0},
 		{"stalls", func(_ *Facts, s *slotState) { s.stalls = stallsTrouble }, 0},
 		{"one stall", func(_ *Facts, s *slotState) { s.stalls = 1 }, -1},
 	} {
@@ -64,6 +65,7 @@ func TestChoose(t *testing.T) {
 		{"given back", []slotState{left(hold), fine}, 1, false, 0},
 		{"given back at once when the second has trouble and the hold is over", []slotState{left(time.Hour), fine}, 1, true, 0},
 		{"both held: the one that was left first", []slotState{left(2 * time.Minute), fine}, 1, true, 0},
+		{"both held, left just now", []slotState{left(time.Minute), fine}, 1, true, 1},
 		{"three", []slotState{left(time.Minute), fine, fine}, 1, true, 2},
 		{"three, all held", []slotState{left(time.Minute), left(2 * time.Minute), fine}, 2, true, 1},
 		{"the clock was set back", []slotState{left(-time.Hour), fine}, 1, false, 0},

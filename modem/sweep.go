@@ -39,6 +39,10 @@ func (s *session) fetch(ctx context.Context, code, memory, index string) {
 	}
 	if s.keepAndDelete(ctx, line, n) == notKept {
 		s.leave()
+		return
+	}
+	if tpdu, err := cutSMSC(line); err == nil {
+		s.tellTime(tpdu) // it has come just now
 	}
 }
 

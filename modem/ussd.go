@@ -33,8 +33,12 @@ type ussdSession struct {
 	mu        sync.Mutex // guards what follows
 	waiting   chan cusd  // not nil: a request waits for its answer
 	open      bool       // the network waits for an answer
-	cancelled bool       // we ended the dialogue: the module may say so yet
+	cancelled time.Time  // when we ended the dialogue: the module may say so for cancelEcho
 }
+
+// cancelEcho is how long after AT+CUSD=2 a module may say that the dialogue has
+// ended. Later it is the network that ended one.
+const cancelEcho = 3 * time.Second
 
 func newUSSDSession(form profile.USSD, note func(USSDAnswer)) *ussdSession {
 	u := &ussdSession{form: form, note: note, turn: make(chan struct{}, 1)}
@@ -101,7 +105,7 @@ func (u *ussdSession) cancel(ctx context.Context, d *at.Dialogue) {
 	_, _ = d.Command(context.WithoutCancel(ctx), "+CUSD=2", commandTimeout)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.open, u.cancelled = false, true
+	u.open, u.cancelled = false, time.Now()
 }
 
 func (u *ussdSession) isOpen() bool {
@@ -148,8 +152,8 @@ func (u *ussdSession) heard(lines []string) {
 func (u *ussdSession) receiver(c cusd) (to chan<- cusd, mine bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	mine = u.cancelled && c.m == 2 && c.text == ""
-	u.cancelled = false
+	mine = time.Since(u.cancelled) < cancelEcho && c.m == 2 && c.text == ""
+	u.cancelled = time.Time{}
 	if mine {
 		return nil, true
 	}

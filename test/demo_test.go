@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"fmt"
 	"net/smtp"
 	"os"
 	"os/exec"
@@ -154,4 +155,44 @@ func shell(t *testing.T, text string) string {
 		t.Fatalf("%s\n%v\n%s", text, err, out)
 	}
 	return string(out)
+}
+
+// TestDemoProfiles: the families that are named are simulated, in turn, and found
+// to be what they are.
+func TestDemoProfiles(t *testing.T) {
+	address := freeAddress(t)
+	demo := exec.Command(binary, "demo", "--smtp", address, "--dir", t.TempDir(), "--modems", "4", "--air-time", "10ms",
+		"--profile", "e3372,plain", "--profile", "sim7600")
+	out := newOutput()
+	demo.Stdout, demo.Stderr = out, out
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { demo.Process.Kill(); demo.Wait() })
+	list := out.await(t, `\n(\S+ queue list --config .+)\n`)
+	shell(t, strings.Replace(list, "queue list", "send --to 448311234567 --text hello", 1))
+	out.await(t, `handset \+448311234567`)
+	shell(t, strings.Replace(list, "queue list", "send --to 99900028 --text refused", 1)) // a magic number
+	for i, want := range []string{"huawei-e3372", "generic", "sim7600", "huawei-e3372"} {
+		show := strings.Replace(list, "queue list", fmt.Sprintf("modem show m%d", i), 1)
+		for end := time.Now().Add(patience); ; {
+			got := shell(t, show)
+			if regexp.MustCompile(`(?m)^profile +` + want + ` `).MatchString(got) {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("it is not a %s:\n%s", want, got)
+			}
+		}
+	}
+	for end := time.Now().Add(patience); !strings.Contains(shell(t, list), " failed "); {
+		if time.Now().After(end) {
+			t.Fatal("the magic number has no effect")
+		}
+	}
+
+	wrong, err := exec.Command(binary, "demo", "--profile", "e3373").CombinedOutput()
+	if err == nil || !strings.Contains(string(wrong), `--profile "e3373": choose of plain, `) || !strings.Contains(string(wrong), "e3372") {
+		t.Errorf("%v: %s", err, wrong)
+	}
 }

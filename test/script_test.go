@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +22,14 @@ import (
 // TestScripts runs testdata/script/*.txtar: the verbs as people type them, in a
 // world of simulated modems. Beside the commands of testscript there are:
 //
-//	world N [air=D] [report=D]   makes N modems, a smarthost, the account acme and
+//	world N [air=D] [report=D] [ring=D] [register=D] [settle=D] [clock=D] [no-time]
+//	                             [profile=NAME] [pin=PIN] [power-on=TIME]
+//	                             makes N modems, a smarthost, the account acme and
 //	                             $CONFIG; send.toml is its table [send], more.toml
-//	                             stands at its end
+//	                             stands at its end, first within the last modem;
+//	                             profiles.toml corrects the families; clock is how far
+//	                             the network's is ahead, no-time keeps it to itself,
+//	                             power-on is what the modems' clocks start at
 //	serve, halt                  starts and stops the gateway
 //	cellpost ARG...              runs a verb on $CONFIG; with ! it has to end with status 1
 //	misuse ARG...                runs a command line that has to end with status 2
@@ -33,6 +39,8 @@ import (
 //	screen                       waits for the next text on a handset, and prints it
 //	                             as a Go string
 //	reply                        waits for the next mail at the smarthost, and prints it
+//	modem NAME PATTERN           waits until modem show prints a line like that
+//	sim NAME VERB ARG...         acts on a simulated modem: see simVerbs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -47,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"cellpost": onStage((*play).cmdCellpost), "misuse": onStage((*play).cmdMisuse),
 			"mail": onStage((*play).cmdMail), "await": onStage((*play).cmdAwait),
 			"screen": onStage((*play).cmdScreen), "reply": onStage((*play).cmdReply),
+			"modem": onStage((*play).cmdModem), "sim": onStage((*play).cmdSim),
 		},
 	})
 }
@@ -83,26 +92,57 @@ func (p *play) cmdWorld(ts *testscript.TestScript, args []string) (bool, error) 
 	n, err := strconv.Atoi(args[0])
 	s := setting{modems: n}
 	for _, arg := range args[1:] {
-		name, value, _ := strings.Cut(arg, "=")
-		d, badDuration := time.ParseDuration(value)
-		err = errors.Join(err, badDuration)
-		switch name {
-		case "air":
-			s.options.AirTime = d
-		case "report":
-			s.network.ReportDelay = d
-		default:
-			return false, fmt.Errorf("world has no option %s", name)
-		}
+		err = errors.Join(err, s.choose(arg))
 	}
 	if err != nil {
 		return false, err
 	}
 	s.send, s.more = optional(ts, "send.toml"), optional(ts, "more.toml")
+	if optional(ts, "profiles.toml") != "" {
+		s.more += fmt.Sprintf("\n[modems]\nprofiles = %q\n", ts.MkAbs("profiles.toml"))
+	}
 	p.world = newWorld(p.t, s)
 	ts.Setenv("CONFIG", p.world.config)
 	ts.Setenv("DATA", filepath.Join(p.world.dir, "data"))
 	return true, nil
+}
+
+// choose takes an option of the command world.
+func (s *setting) choose(arg string) error {
+	name, value, isPair := strings.Cut(arg, "=")
+	switch name {
+	case "no-time":
+		s.network.NoTime = !isPair
+		return nil
+	case "profile":
+		s.options.Profile = value
+		return nil
+	case "pin":
+		s.options.PIN = value
+		return nil
+	case "power-on":
+		t, err := time.Parse(time.RFC3339, value)
+		s.options.PowerOn = t
+		return err
+	}
+	d, err := time.ParseDuration(value)
+	switch name {
+	case "air":
+		s.options.AirTime = d
+	case "report":
+		s.network.ReportDelay = d
+	case "register":
+		s.options.Register = d
+	case "settle":
+		s.options.SlotSettle = d
+	case "ring":
+		s.network.Ring = d
+	case "clock":
+		s.network.Clock = func() time.Time { return time.Now().Add(d) }
+	default:
+		err = fmt.Errorf("world has no option %s", name)
+	}
+	return err
 }
 
 // optional reads a file of the script, if it has it.
@@ -195,4 +235,100 @@ func (p *play) cmdScreen(ts *testscript.TestScript, _ []string) (bool, error) {
 func (p *play) cmdReply(ts *testscript.TestScript, _ []string) (bool, error) {
 	fmt.Fprint(ts.Stdout(), strings.ReplaceAll(p.world.mails.next(p.t), "\r\n", "\n"))
 	return true, nil
+}
+
+func (p *play) cmdModem(ts *testscript.TestScript, args []string) (bool, error) {
+	if len(args) != 2 {
+		return false, errors.New("usage: modem NAME PATTERN")
+	}
+	re, err := regexp.Compile("(?m)" + args[1])
+	if err != nil {
+		return false, err
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		shown := p.world.cellpost("modem", "show", args[0])
+		if re.MatchString(shown) {
+			return true, nil
+		}
+		if time.Now().After(end) {
+			fmt.Fprint(ts.Stdout(), shown)
+			return false, nil
+		}
+	}
+}
+
+func (p *play) cmdSim(ts *testscript.TestScript, args []string) (bool, error) {
+	if len(args) < 2 {
+		return false, errors.New("usage: sim NAME VERB ARG...")
+	}
+	i := slices.IndexFunc(p.world.modems, func(m *sim.Modem) bool { return m.Options().Name == args[0] })
+	act, known := simVerbs[args[1]]
+	if i < 0 || !known {
+		return false, fmt.Errorf("there is no modem %s, or no verb %s", args[0], args[1])
+	}
+	out, err := act(p.world.network, p.world.modems[i], args[2:])
+	fmt.Fprint(ts.Stdout(), out)
+	return err == nil, err
+}
+
+// simVerbs are what the command sim does; what they return is printed.
+var simVerbs = map[string]func(*sim.Network, *sim.Modem, []string) (string, error){
+	// send FROM TEXT: a message to the SIM in the first slot
+	"send": func(n *sim.Network, m *sim.Modem, args []string) (string, error) {
+		return "", n.Send(m.Options().MSISDN, args[0], args[1])
+	},
+	// call FROM: a call to it, to its end; prints that
+	"call": func(n *sim.Network, m *sim.Modem, args []string) (string, error) {
+		before := len(n.Calls())
+		if err := n.Call(m.Options().MSISDN, args[0]); err != nil {
+			return "", err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		err := n.WaitForCalls(ctx, func(all []sim.Call) bool { return len(all) > before })
+		all := n.Calls()
+		return map[sim.CallEnd]string{sim.Missed: "missed", sim.Rejected: "rejected"}[all[len(all)-1].End] + "\n", err
+	},
+	// refuse CAUSE...: the next hand-overs get these +CMS ERRORs; 0 is none
+	"refuse": func(_ *sim.Network, m *sim.Modem, args []string) (string, error) {
+		for _, arg := range args {
+			cause, err := strconv.Atoi(arg)
+			if err != nil {
+				return "", err
+			}
+			f := sim.Fault{Kind: sim.Refuse, Cause: cause}
+			if cause == 0 {
+				f = sim.Fault{}
+			}
+			m.Inject(f)
+		}
+		return "", nil
+	},
+	// signal N: as in AT+CSQ
+	"signal": func(_ *sim.Network, m *sim.Modem, args []string) (string, error) {
+		rssi, err := strconv.Atoi(args[0])
+		m.SetSignal(rssi)
+		return "", err
+	},
+	// service full|roaming|none
+	"service": func(_ *sim.Network, m *sim.Modem, args []string) (string, error) {
+		m.SetService(map[string]sim.Service{"full": sim.FullService, "roaming": sim.Roaming, "none": sim.NoCoverage}[args[0]])
+		return "", nil
+	},
+	// time: the network tells every modem the time
+	"time": func(n *sim.Network, _ *sim.Modem, _ []string) (string, error) {
+		n.TellTime()
+		return "", nil
+	},
+	// slot: prints the slot in use, from 0, and the numbers by which messages left
+	"slot": func(n *sim.Network, m *sim.Modem, _ []string) (string, error) {
+		out := fmt.Sprintln("slot", m.Slot())
+		for _, s := range n.Screens() {
+			slot := slices.IndexFunc(m.Cards(), func(c sim.Card) bool { return c.MSISDN == s.From })
+			out += fmt.Sprintf("%s by %d in %d\n", s.To, slot, s.Parts)
+		}
+		return out, nil
+	},
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"text/template"
@@ -27,11 +28,24 @@ import (
 type demoVerb struct {
 	Dir         string        `help:"Where to keep the files; default: a new directory that is removed at the end." placeholder:"DIR"`
 	Modems      int           `help:"How many modems to simulate, 1 to 32." default:"2"`
+	Profile     []string      `help:"Families of modems to simulate, in turn, like sim900,e3372; a name that there is not is answered with those there are." default:"plain" placeholder:"NAME"`
 	SMTP        string        `name:"smtp" help:"Address of the mail door." default:"127.0.0.1:2525"`
 	Smarthost   string        `help:"Where replies go by mail, host:port; default: they are shown here." placeholder:"ADDR"`
 	AirTime     time.Duration `help:"How long the simulated network takes for a message." default:"2s"`
 	ReportDelay time.Duration `help:"How long a handset takes to confirm." default:"3s"`
 	LogLevel    slog.Level    `help:"debug, info, warn or error." default:"warn"`
+}
+
+// plainProfile is a modem that follows the standards.
+const plainProfile = "plain"
+
+// profile is what the i-th modem is a simulation of, as package sim names it.
+func (v demoVerb) profile(i int) string {
+	p := v.Profile[i%len(v.Profile)]
+	if p == plainProfile {
+		return ""
+	}
+	return p
 }
 
 // The account of the demo.
@@ -44,6 +58,11 @@ const (
 func (v demoVerb) Run(ctx context.Context, s streams) error {
 	if v.Modems < 1 || v.Modems > 32 {
 		return errors.New("--modems: 1 to 32")
+	}
+	for _, p := range v.Profile {
+		if p != plainProfile && !slices.Contains(sim.Profiles(), p) {
+			return fmt.Errorf("--profile %q: choose of %s, %s", p, plainProfile, strings.Join(sim.Profiles(), ", "))
+		}
 	}
 	if !isAddress(v.SMTP) {
 		return errors.New("--smtp: write host:port, like 127.0.0.1:2525")
@@ -113,7 +132,7 @@ func (v demoVerb) simulate(ctx context.Context, n *sim.Network, dir string) erro
 	errs := make([]error, v.Modems)
 	var wg sync.WaitGroup
 	for i := range v.Modems {
-		m := sim.NewModem(n, sim.Options{Name: fmt.Sprintf("m%d", i), MSISDN: demoMSISDN(i), AirTime: v.AirTime})
+		m := sim.NewModem(n, sim.Options{Name: fmt.Sprintf("m%d", i), MSISDN: demoMSISDN(i), AirTime: v.AirTime, Profile: v.profile(i)})
 		wg.Go(func() {
 			errs[i] = m.ServePTY(ctx, devicePath(dir, i))
 			cancel()

@@ -60,6 +60,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/messages/{id}", a.show)
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", a.cancel)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
+	mux.HandleFunc("GET /v1/clock", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Clock()) })
 	a.handleModems(mux)
 	return mux
 }
