@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -31,7 +32,13 @@ var binary string
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
+// parallel is how many worlds there are at a time: they wait more than they
+// compute.
+const parallel = "6"
+
 func testMain(m *testing.M) int {
+	flag.Parse()
+	flag.Set("test.parallel", parallel)
 	dir, err := os.MkdirTemp("", "cellpost-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
