@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"cellpost/modem/usb"
 )
 
 // lookAgain is how often a device is looked for where the kernel cannot tell
@@ -19,7 +19,7 @@ const lookAgain = 5 * time.Second
 func awaitDevice(ctx context.Context, path string, most time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	watch, err := watchDir(filepath.Dir(path))
+	watch, err := usb.WatchDir(filepath.Dir(path))
 	if err != nil {
 		<-ctx.Done()
 		return
@@ -36,19 +36,4 @@ func awaitDevice(ctx context.Context, path string, most time.Duration) {
 			return
 		}
 	}
-}
-
-// watchDir returns a file from which a read returns when an entry of dir is
-// made or moved in.
-func watchDir(dir string) (*os.File, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), "inotify")
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

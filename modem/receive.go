@@ -26,7 +26,7 @@ func codes(families *profile.Table) []at.Code {
 	}
 	slices.Sort(own)
 	for _, prefix := range slices.Compact(own) {
-		if !slices.ContainsFunc(c[:4], func(k at.Code) bool { return k.Prefix == prefix }) {
+		if !slices.ContainsFunc(c, func(k at.Code) bool { return k.Prefix == prefix }) {
 			c = append(c, at.Code{Prefix: prefix})
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"cellpost/modem/at"
 	"cellpost/modem/profile"
 	"cellpost/modem/sim"
+	"cellpost/pdu"
 )
 
 func TestEncodeUSSD(t *testing.T) {
@@ -75,7 +76,7 @@ func TestDecodeUSSD(t *testing.T) {
 		{"UCS2 with a language", "6537041204300448", 17, profile.USSDText, "Ваш"},
 		{"UCS2 without its language", "041204300448", 17, profile.USSDText, "Ваш"},
 		{"GSM with a language", "en\nHello", 16, profile.USSDText, "Hello"},
-		{"packed with a language", upperHex(packUSSD([]byte("en\rHello"))), 16, profile.USSDPacked, "Hello"},
+		{"packed with a language", upperHex(pdu.PackUSSD([]byte("en\rHello"))), 16, profile.USSDPacked, "Hello"},
 		{"septets in hex", "48656C6C6F", 15, profile.USSDText, "Hello"},
 		{"octets", "48656C6C6FE9", 0x44, profile.USSDText, "Helloé"},
 		{"a number", "1234567890123456", 15, profile.USSDText, "1234567890123456"},
@@ -113,20 +114,6 @@ func TestUSSDForms(t *testing.T) {
 			}
 		}))
 	}
-}
-
-func TestUSSDPacking(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		septets := rapid.SliceOfN(rapid.ByteRange(0, 0x7F), 0, 182).Draw(t, "septets")
-		got := unpackUSSD(packUSSD(septets))
-		// A CR at the boundary of an octet is doubled: to print, the same.
-		if n := len(septets); n > 0 && n%8 == 0 && septets[n-1] == carriageReturn {
-			septets = append(septets, carriageReturn)
-		}
-		if !slices.Equal(got, septets) {
-			t.Fatalf("%x, then %x", septets, got)
-		}
-	})
 }
 
 func TestParseCUSD(t *testing.T) {

@@ -41,7 +41,7 @@ func encodeUSSD(code string, form profile.USSD) (text string, dcs int, err error
 	}
 	switch {
 	case inGSM && form == profile.USSDPacked:
-		return upperHex(packUSSD(septets)), dcsGSM, nil
+		return upperHex(pdu.PackUSSD(septets)), dcsGSM, nil
 	case inGSM && form == profile.USSDUCS2:
 		return upperHex(ucs2), dcsGSM, nil // the module translates from AT+CSCS="UCS2"
 	case inGSM && form == profile.USSDGSM && passesAT(septets):
@@ -65,45 +65,6 @@ func passesAT(b []byte) bool {
 }
 
 func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
-
-const carriageReturn = 0x0D
-
-// packUSSD packs septets. Where seven bits are left over they are a CR, for the
-// receiver could not tell zeros from an "@"; a CR that ends the text there is
-// doubled. 3GPP TS 23.038, 6.1.2.3.1.
-func packUSSD(septets []byte) []byte {
-	n := len(septets)
-	if n%8 == 7 || n > 0 && n%8 == 0 && septets[n-1] == carriageReturn {
-		septets = append(septets[:n:n], carriageReturn)
-	}
-	packed := make([]byte, (len(septets)*7+7)/8)
-	for i, septet := range septets {
-		at, shift := i*7/8, i*7%8
-		packed[at] |= septet << shift
-		if shift > 1 {
-			packed[at+1] |= septet >> (8 - shift)
-		}
-	}
-	return packed
-}
-
-// unpackUSSD is the way back: a CR that ends the text on the boundary of an
-// octet is padding.
-func unpackUSSD(packed []byte) []byte {
-	septets := make([]byte, len(packed)*8/7)
-	for i := range septets {
-		at, shift := i*7/8, i*7%8
-		septets[i] = packed[at] >> shift
-		if shift > 1 {
-			septets[i] |= packed[at+1] << (8 - shift)
-		}
-		septets[i] &= 0x7F
-	}
-	if n := len(septets); n > 0 && n%8 == 0 && septets[n-1] == carriageReturn {
-		septets = septets[:n-1]
-	}
-	return septets
-}
 
 // decodeUSSD reads the text of a +CUSD code; lines end in LF. The form is what
 // the module is known to use, but a text that is evidently of another is read
@@ -170,7 +131,7 @@ func isOctets(dcs int) bool {
 }
 
 func packedReading(octets []byte) (string, bool) {
-	return pdu.DecodeGSM7(unpackUSSD(octets), pdu.Tables{}), true
+	return pdu.DecodeGSM7(pdu.UnpackUSSD(octets), pdu.Tables{}), true
 }
 
 // octetReading takes septets that were not packed: AT+CSCS="HEX".
@@ -188,7 +149,7 @@ func latin1Reading(octets []byte) (string, bool) { return pdu.DecodeLatin1(octet
 func ucs2Reading(dcs int) reading {
 	return func(octets []byte) (string, bool) {
 		if dcs == dcsUCS2Language && len(octets) > 2 {
-			if l := unpackUSSD(octets[:2]); letters(l[0], l[1]) && octets[1]&0xC0 == 0 {
+			if l := pdu.UnpackUSSD(octets[:2]); letters(l[0], l[1]) && octets[1]&0xC0 == 0 {
 				octets = octets[2:]
 			}
 		}

@@ -168,6 +168,27 @@ func DecodeGSM7(septets []byte, t Tables) string {
 	return string(text)
 }
 
+// PackUSSD packs septets as USSD has them, which has no count. Where seven bits
+// are left over they are a CR, for the receiver could not tell zeros from an "@";
+// a CR that ends the text on the boundary of an octet is doubled.
+// 3GPP TS 23.038, 6.1.2.3.1.
+func PackUSSD(septets []byte) []byte {
+	if n := len(septets); n%8 == 7 || n > 0 && n%8 == 0 && septets[n-1] == '\r' {
+		septets = append(septets[:n:n], '\r')
+	}
+	return appendPacked(nil, septets, 0)
+}
+
+// UnpackUSSD is the way back: a CR that ends the text on the boundary of an
+// octet is padding.
+func UnpackUSSD(octets []byte) []byte {
+	septets := unpack(octets, 0, len(octets)*8/7)
+	if n := len(septets); n > 0 && n%8 == 0 && septets[n-1] == '\r' {
+		septets = septets[:n-1]
+	}
+	return septets
+}
+
 // appendPacked appends septets seven bits each, the first after fill bits (0 to
 // 6) of zero. 3GPP TS 23.038, 6.1.2.1.
 //

@@ -18,12 +18,8 @@ type inboxVerb struct {
 }
 
 func (v inboxVerb) Run(ctx context.Context, s streams) error {
-	c, err := loadConfig(v.Config)
+	in, err := query[[]httpd.Inbound](ctx, v.configFlag, http.MethodGet, "/v1/inbox?limit="+strconv.Itoa(v.Limit), nil)
 	if err != nil {
-		return err
-	}
-	var in []httpd.Inbound
-	if err := c.call(ctx, http.MethodGet, "/v1/inbox?limit="+strconv.Itoa(v.Limit), nil, &in); err != nil {
 		return err
 	}
 	if v.JSON {

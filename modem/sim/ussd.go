@@ -222,7 +222,7 @@ func (m *Modem) ussdForm(a USSDAnswer) string {
 	case err != nil || a.UCS2:
 		dcs, text = codingUCS2, toAlphabet(alphabetUCS2, a.Text)
 	case m.o.USSD == ussdPacked:
-		text = hexOf(packUSSD(septets))
+		text = hexOf(pdu.PackUSSD(septets))
 	default:
 		text = toAlphabet(m.ussdAlphabet(), a.Text)
 	}
@@ -235,41 +235,5 @@ func (m *Modem) ussdHeard(s string) (text string, ok bool) {
 		return fromAlphabet(m.ussdAlphabet(), s)
 	}
 	b, err := hex.DecodeString(s)
-	return pdu.DecodeGSM7(unpackUSSD(b), pdu.Tables{}), err == nil
-}
-
-const cr = '\r' // fills up the last octet of USSD, where @ would be seen
-
-// packUSSD packs septets. 3GPP TS 23.038, 6.1.2.3.
-func packUSSD(septets []byte) []byte {
-	if n := len(septets); n%8 == 7 || n > 0 && n%8 == 0 && septets[n-1] == cr {
-		septets = append(septets[:n:n], cr)
-	}
-	b := make([]byte, (len(septets)*7+7)/8)
-	for i, c := range septets {
-		at, shift := i*7/8, i*7%8
-		v := uint16(c) << shift
-		b[at] |= byte(v)
-		if v > 0xff {
-			b[at+1] |= byte(v >> 8)
-		}
-	}
-	return b
-}
-
-// unpackUSSD is the reverse; a CR that fills up the last octet is dropped.
-func unpackUSSD(b []byte) []byte {
-	septets := make([]byte, len(b)*8/7)
-	for i := range septets {
-		at, shift := i*7/8, i*7%8
-		v := uint16(b[at])
-		if at+1 < len(b) {
-			v |= uint16(b[at+1]) << 8
-		}
-		septets[i] = byte(v>>shift) & 0x7f
-	}
-	if n := len(septets); n > 0 && n%8 == 0 && septets[n-1] == cr {
-		septets = septets[:n-1]
-	}
-	return septets
+	return pdu.DecodeGSM7(pdu.UnpackUSSD(b), pdu.Tables{}), err == nil
 }

@@ -1,12 +1,9 @@
 package sim
 
 import (
-	"encoding/hex"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 func TestUSSD(t *testing.T) {
@@ -171,29 +168,5 @@ func TestSendUSSD(t *testing.T) {
 		m.Swap(0, nil)
 		send(USSDAnswer{Text: "to a drawer"})
 		x.passes(0, "+CPIN: NOT READY")
-	})
-}
-
-func TestPackUSSD(t *testing.T) {
-	for _, tt := range []struct{ septets, packed string }{
-		{"", ""},
-		{"*100#", "aa180c3602"},                                // as dialled on Huawei sticks
-		{"1234567", "31d98c56b3dd1a"},                          // 7 septets: CR fills up
-		{"12345678", "31d98c56b3dd70"},                         // 8: nothing to fill
-		{"1234567\r", "31d98c56b3dd1a0d"},                      // ends with CR: another one
-		{"12345678123456\x0d", "31d98c56b3dd7031d98c56b3351a"}, // 15: CR is its own
-	} {
-		if got := hex.EncodeToString(packUSSD([]byte(tt.septets))); got != tt.packed {
-			t.Errorf("pack %q: got %s, want %s", tt.septets, got, tt.packed)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.SliceOfN(rapid.ByteMax(0x7f), 0, 182).Draw(t, "septets")
-		if n := len(in); n > 0 && in[n-1] == cr {
-			in[n-1] = '.'
-		}
-		if got := unpackUSSD(packUSSD(in)); string(got) != string(in) {
-			t.Fatalf("got %q, want %q", got, in)
-		}
 	})
 }

@@ -32,7 +32,7 @@ const maxEvent = 32 << 10
 func (t Tree) Watch(ctx context.Context, changed func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	nodes, err := watchDir(t.dev())
+	nodes, err := WatchDir(t.dev())
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", t.dev(), err)
 	}
@@ -107,9 +107,10 @@ func listen() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "uevents"), nil
 }
 
-// watchDir returns a file from which a read returns when an entry of dir is
-// made, moved, removed, or has its owner or mode changed.
-func watchDir(dir string) (*os.File, error) {
+// WatchDir returns a file from which a read returns when an entry of dir is
+// made, moved, removed, or has its owner or mode changed. What it reads is of no
+// use. The caller closes it.
+func WatchDir(dir string) (*os.File, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
