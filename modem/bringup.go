@@ -13,7 +13,7 @@ import (
 // bringUp takes a module from any condition to where it can register and send,
 // by way of a rung of the ladder if there is one to be taken.
 func (s *session) bringUp(ctx context.Context, take *rung) error {
-	if err := s.resync(ctx); err != nil {
+	if err := s.resync(ctx, resyncFor); err != nil {
 		return fmt.Errorf("the module does not answer: %w", err)
 	}
 	s.m.learn(func(f *Facts) { f.Answering = true })
@@ -124,6 +124,7 @@ func (s *session) identify(ctx context.Context) error {
 	s.m.profile = s.profile
 	s.m.mu.Unlock()
 	s.mu.Lock()
+	s.starts = startsOf(s.profile)
 	s.ussd = newUSSDSession(s.profile.USSD, func(a USSDAnswer) { s.m.log.Info("USSD from the network", "characters", len(a.Text)) })
 	s.mu.Unlock()
 	s.m.learn(func(f *Facts) {

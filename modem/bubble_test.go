@@ -24,14 +24,8 @@ func bubble(t *testing.T, n sim.NetworkOptions, o sim.Options, c modem.Config, f
 		b.in = &inbox{log: b.log}
 		b.wire = &wire{log: b.log}
 		b.sim = sim.NewModem(b.net, o)
-		c.Name = b.sim.Options().Name
-		if c.Profiles == nil {
-			c.Profiles = families(t)
-		}
-		c.Locate = func(context.Context) (modem.Place, error) { return modem.Place{Device: "pipe"}, nil }
-		b.m = modem.New(c, named{b.in}, b.serve, b.logger())
 		var ports sync.WaitGroup
-		b.m.SetOpen(func(string, int) (io.ReadWriteCloser, error) {
+		open := func(string, int) (io.ReadWriteCloser, error) {
 			near, far := net.Pipe()
 			ports.Wait() // a modem has one
 			ports.Go(func() {
@@ -40,7 +34,17 @@ func bubble(t *testing.T, n sim.NetworkOptions, o sim.Options, c modem.Config, f
 				}
 			})
 			return near, nil
-		})
+		}
+		b.again = func(c modem.Config) {
+			c.Name = b.sim.Options().Name
+			if c.Profiles == nil {
+				c.Profiles = families(t)
+			}
+			c.Locate = func(context.Context) (modem.Place, error) { return modem.Place{Device: "pipe"}, nil }
+			b.m = modem.New(c, named{b.in}, b.serve, b.logger())
+			b.m.SetOpen(open)
+		}
+		b.again(c)
 		t.Cleanup(func() {
 			b.stop()
 			ports.Wait()

@@ -1,17 +1,12 @@
 package modem
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"cellpost/modem/at"
 )
@@ -42,6 +37,15 @@ func (s *session) unlock(ctx context.Context) error {
 		if card == CardReady && s.cardBusy(ctx) {
 			card = CardUnknown
 		}
+		if card == CardPIN {
+			another, err := s.chooseKey(ctx)
+			if err != nil {
+				return err
+			}
+			if another {
+				continue // the one that asked may be out
+			}
+		}
 		if card == CardPIN && s.mayTryPIN(ctx) {
 			if err := s.givePIN(ctx); err != nil {
 				return err
@@ -52,7 +56,7 @@ func (s *session) unlock(ctx context.Context) error {
 		s.m.learn(func(f *Facts) { f.Card = verdict(card, tried) })
 		if card == CardReady {
 			s.changeSlot(func(s *slotState) { s.dead = false })
-			return s.countPIN(false) // it was right, or there is another SIM
+			return s.provedPIN(ctx)
 		}
 		late := (card == CardUnknown || card == CardFailed) && time.Since(began) > cardPatience
 		s.changeSlot(func(s *slotState) { s.dead = late })
@@ -122,125 +126,62 @@ func cardState(answer string, err error) Card {
 	return CardFailed
 }
 
-// mayTryPIN reports whether there is a PIN that the SIM has not turned down.
-func (s *session) mayTryPIN(ctx context.Context) bool {
-	slot := s.slotInUse()
-	if slot.PIN == "" || slot.triedPIN {
-		return false
-	}
-	given, _ := os.ReadFile(slot.PINLog)
-	if string(given) != pinMark(slot.PIN) || s.triesLeft(ctx) >= pinTries {
-		return true
-	}
-	s.m.log.Error("an earlier process gave this PIN and the SIM did not take it", "remembered", slot.PINLog)
-	s.changeSlot(func(s *slotState) { s.triedPIN = true })
-	return false
-}
-
-// pinTries is how many wrong PINs a fresh SIM bears. 3GPP TS 31.101, 9.5.1.
-const pinTries = 3
-
-// triesLeft asks the SIM how many wrong PINs it still bears; 0 where the module
-// cannot tell. 3GPP TS 27.007, 8.65.
-func (s *session) triesLeft(ctx context.Context) int {
-	f := fields(s.try(ctx, `+CPINR="SIM PIN"`, commandTimeout))
-	if len(f) < 2 {
-		return 0
-	}
-	n, _ := strconv.Atoi(f[1])
-	return n
-}
-
-// pinMark stands for the PIN in PINLog: another PIN may be tried.
-func pinMark(pin string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(pin))) }
-
-// countPIN notes that the PIN was given, or that it need not be held against the
-// configuration.
-func (s *session) countPIN(tried bool) error {
-	slot := s.slotInUse()
-	var err error
-	switch {
-	case slot.PINLog == "":
-	case tried:
-		err = renameio.WriteFile(slot.PINLog, []byte(pinMark(slot.PIN)), 0o600)
-	default:
-		err = os.Remove(slot.PINLog)
-	}
-	if err != nil && !(errors.Is(err, fs.ErrNotExist) && !tried) {
-		return elsewhereError{fmt.Errorf("note what became of the PIN: %w: make data_dir writable", err)}
-	}
-	s.changeSlot(func(s *slotState) { s.triedPIN = tried })
-	return nil
-}
-
-// verdict tells a PIN that was wrong from one that is missing.
-func verdict(c Card, tried bool) Card {
-	if c == CardPIN && tried {
-		return CardWrongPIN
-	}
-	return c
-}
-
-// givePIN gives the PIN once. It counts as wrong until the SIM is ready: where
-// the answer is lost, nobody knows what the SIM thought of it.
-// It is not given when that cannot be noted.
-func (s *session) givePIN(ctx context.Context) error {
-	if err := s.countPIN(true); err != nil {
-		return err
-	}
-	_, err := s.dialogue.Command(ctx, `+CPIN="`+s.slotInUse().PIN+`"`, cardTimeout)
-	switch _, refused := errors.AsType[*at.CommandError](err); {
-	case refused && cardState("", err) == CardUnknown:
-		return s.countPIN(false) // the SIM was busy, and did not look at it
-	case err != nil:
-		s.m.log.Error("the SIM did not take its PIN; it is not tried again", "err", err)
-	}
-	return nil
-}
-
 // readCard asks who the SIM is, and what it is called here.
 func (s *session) readCard(ctx context.Context) error {
 	info, err := s.dialogue.Command(ctx, "+CIMI", cardTimeout)
 	if stalls(err) {
 		return fmt.Errorf("AT+CIMI: %w", err)
 	}
-	imsi := digits(answer(info))
-	var iccid string
-	for _, cmd := range []string{"+CCID", "+ICCID", "^ICCID?", "+QCCID"} {
-		if iccid = digits(answer(s.try(ctx, cmd, commandTimeout))); iccid != "" {
-			break
-		}
-	}
+	imsi, iccid := digits(answer(info)), s.readICCID(ctx)
+	number := s.readNumber(ctx)
 	s.changeSlot(func(s *slotState) { s.insert(imsi) })
-	slot := s.slotInUse()
-	name, warning, err := s.nameCard(ctx, slot, iccid, imsi)
+	name, warning, err := s.nameCard(ctx, Plugged{ICCID: iccid, IMSI: imsi, MSISDN: number})
 	if err != nil {
 		return err
 	}
-	msisdn := s.configured(name).MSISDN
-	if own := fields(s.try(ctx, "+CNUM", cardTimeout)); msisdn == "" && len(own) > 1 {
-		msisdn = digits(own[1])
-	}
+	msisdn := cmp.Or(s.configured(name).MSISDN, number)
 	s.changeSlot(func(s *slotState) {
 		if s.card != name || s.number != msisdn {
 			s.card, s.number, s.smsc = name, msisdn, ""
 		}
 	})
+	refusals := s.slotInUse().refusals
 	s.m.learn(func(f *Facts) {
-		f.IMSI, f.ICCID, f.MSISDN, f.SIM, f.CardWarning, f.CardRefused = imsi, iccid, msisdn, name, warning, slot.refusals
+		f.IMSI, f.ICCID, f.MSISDN, f.SIM, f.CardWarning, f.CardRefused = imsi, iccid, msisdn, name, warning, refusals
 	})
 	s.takeEarly(name)
 	return nil
 }
 
+// readICCID asks which SIM this is, in the ways of several makers; empty: it does
+// not tell. Most modules tell before the SIM is unlocked, too.
+func (s *session) readICCID(ctx context.Context) string {
+	for _, cmd := range []string{"+CCID", "+ICCID", "^ICCID?", "+QCCID"} {
+		if iccid := digits(answer(s.try(ctx, cmd, commandTimeout))); iccid != "" {
+			return iccid
+		}
+	}
+	return ""
+}
+
+// readNumber asks for the SIM's own number; few operators write it there.
+func (s *session) readNumber(ctx context.Context) string {
+	own := fields(s.try(ctx, "+CNUM", cardTimeout))
+	if len(own) < 2 {
+		return ""
+	}
+	return digits(own[1])
+}
+
 // nameCard finds out which of the SIMs in the routes this is: one that was
 // plugged in elsewhere keeps its messages and its reports.
-func (s *session) nameCard(ctx context.Context, slot slotState, iccid, imsi string) (name, warning string, err error) {
+func (s *session) nameCard(ctx context.Context, p Plugged) (name, warning string, err error) {
+	slot := s.slotInUse()
 	if s.m.cfg.NameCard == nil {
 		return slot.SIM, "", nil
 	}
-	f := s.m.Facts()
-	name, warning, err = s.m.cfg.NameCard(ctx, Plugged{ICCID: iccid, IMSI: imsi, Modem: f.Name, Slot: f.Slot, Configured: slot.SIM})
+	p.Modem, p.Slot, p.Configured = s.m.cfg.Name, s.slot, slot.SIM
+	name, warning, err = s.m.cfg.NameCard(ctx, p)
 	if err != nil {
 		return "", "", elsewhereError{fmt.Errorf("find the SIM's name: %w", err)}
 	}

@@ -63,7 +63,7 @@ func TestPINNotNoted(t *testing.T) {
 	if !elsewhere || s.slotInUse().triedPIN {
 		t.Errorf("elsewhere %v, slot %+v", elsewhere, s.slotInUse())
 	}
-	if err := s.countPIN(false); err != nil {
+	if err := s.provedPIN(t.Context()); err != nil {
 		t.Errorf("nothing was noted: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package modem
 import (
 	"context"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +40,7 @@ func Diagnose(ctx context.Context, device string, c Config) ([]Finding, Facts, e
 // examine asks in the order of a bring-up, and goes on as long as the module
 // answers.
 func (s *session) examine(ctx context.Context) error {
-	if err := s.resync(ctx); err != nil {
+	if err := s.resync(ctx, resyncFor); err != nil {
 		return err
 	}
 	s.m.learn(func(f *Facts) { f.Answering = true })
@@ -53,9 +52,8 @@ func (s *session) examineCard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slot := s.slotInUse()
-	given, _ := os.ReadFile(slot.PINLog)
-	tried := slot.PIN != "" && string(given) == pinMark(slot.PIN)
+	key := s.slotInUse().key
+	tried := key.PIN != "" && pinLog(key.PINLog).has(key.PIN, s.readICCID(ctx))
 	s.m.learn(func(f *Facts) { f.Card = verdict(card, tried) })
 	if card != CardReady {
 		return nil

@@ -41,7 +41,8 @@ func (f Facts) Health() []Finding {
 	add(f.Memory != "" && f.State() != SIMFull, complaints[SIMFull].Code, complaints[SIMFull].Cause, complaints[SIMFull].Step)
 	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted, or not be read; what can be read was taken in", f.Stuck),
 		"if the memory fills up, delete them in a telephone or replace the SIM")
-	add(f.CardWarning != "", "sim-name", f.CardWarning, "")
+	add(f.CardWarning != "", "sim-name", f.CardWarning,
+		"nothing if that is as it should be; else put the SIM where it belongs, or correct sim in the configuration: routes use the name")
 	add(f.NoReports && f.Ready, "reports-off", "the module passes no status reports on", "replace the module if you need them")
 	add(f.SignalDBm != 0 && f.SignalDBm <= weakSignal, "signal-weak", fmt.Sprintf("the signal is weak: %d dBm", f.SignalDBm),
 		"move the antenna, or use a better one")

@@ -37,7 +37,7 @@ type Config struct {
 
 	SIM    string // name of the SIM in routes; empty: Name
 	PIN    string // of the SIM; empty: none is tried
-	PINLog string // file that remembers a PIN given and not proved right; empty: until the process ends
+	PINLog string // file that remembers PINs given and not proved right; empty: until the process ends
 	MSISDN string // of the SIM, digits; empty: as the SIM says
 	SMSC   string // service centre, "+" and digits; empty: as the SIM says
 
@@ -70,10 +70,10 @@ type Place struct {
 
 // Plugged is a SIM that a modem has found in one of its slots.
 type Plugged struct {
-	ICCID, IMSI string // empty: it did not tell
-	Modem       string
-	Slot        int    // from 0
-	Configured  string // name of that slot's SIM in the configuration
+	ICCID, IMSI, MSISDN string // empty: it did not tell; of one that is locked only the ICCID may be known
+	Modem               string
+	Slot                int    // from 0
+	Configured          string // name of that slot's SIM in the configuration
 }
 
 // Inbox keeps what comes from the network. The modem acknowledges or deletes it
@@ -133,10 +133,9 @@ func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *s
 		cfg: c, inbox: inbox, serve: serve, log: log.With("modem", c.Name), open: at.Open,
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		outside: -1, deaf: map[string]deafness{},
-		slots: []slotState{{Slot: Slot{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}},
 	}
-	for _, s := range c.Slots {
-		m.slots = append(m.slots, slotState{Slot: s})
+	for _, s := range append([]Slot{{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}, c.Slots...) {
+		m.slots = append(m.slots, slotState{Slot: s, key: s})
 	}
 	m.facts = m.blank(Facts{Device: c.Device})
 	return m

@@ -1,6 +1,8 @@
 package modem_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -273,6 +275,24 @@ func TestQuirks(t *testing.T) {
 			b.log.wait(t, "late 1 refused", 1)
 			b.reported(2, "two")
 			b.checkTaken("late", false, sms.Outcome{})
+		},
+		"eg06: as late as it is known to be": func(t *testing.T) {
+			c := modem.Config{ResultTimeout: 30 * time.Second, Steps: []modem.Step{{Name: "power", Do: func(context.Context) error { return errors.New("not wanted") }}}}
+			bubble(t, sim.NetworkOptions{}, sim.Options{Profile: "eg06"}, c, func(b *bench) {
+				b.run()
+				b.readyIn(0, 2*time.Minute)
+				b.sim.Inject(sim.Fault{Kind: sim.Refuse, Cause: 28})
+				if o := b.send(1, "late"); o.Kind != sms.Ambiguous {
+					b.t.Errorf("got %+v", o)
+				}
+				if late := b.readyIn(0, 2*time.Minute); late < time.Minute || b.log.count("late 1 refused") != 1 {
+					b.t.Errorf("back after %v, and %d late results", late, b.log.count("late 1 refused"))
+				}
+				b.sentBy(0, "two")
+				if strings.Contains(b.log.String(), "msg=recovery") {
+					b.t.Error("it was reset")
+				}
+			})
 		},
 		"eg06: a refusal in time": func(t *testing.T) {
 			b := quirk(t, "eg06", func(o *sim.Options, c *modem.Config) { o.Slow, c.ResultTimeout = starting, patience })

@@ -33,8 +33,28 @@ func codes(families *profile.Table) []at.Code {
 	return c
 }
 
-// started are the lines that any module says when it has just started, or goes off.
-var started = []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
+// startLines are what a module says at its start.
+type startLines struct {
+	started []string // one that starts in the middle of work
+	ready   []string // what it has to say before it takes messages
+	readyIn time.Duration
+}
+
+// startsOf returns the lines of a family, which may not be known yet.
+func startsOf(p profile.Profile) startLines {
+	anyFamily := []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
+	return startLines{append(anyFamily, p.Started...), p.Ready, p.ReadyIn}
+}
+
+// begins returns the one of some signals that a line begins with; empty: none.
+func begins(line string, signals []string) string {
+	for _, signal := range signals {
+		if strings.HasPrefix(line, signal) {
+			return signal
+		}
+	}
+	return ""
+}
 
 // unsolicited takes one code. What it asks of the module is left to followUp:
 // the next code must not wait for a hand-over to end.
@@ -71,21 +91,13 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 // startSaid takes note of what a module says when it starts, and reports
 // whether that cannot be the start which this session began with.
 func (s *session) startSaid(line string) bool {
-	is := func(signals []string) string {
-		for _, signal := range signals {
-			if strings.HasPrefix(line, signal) {
-				return signal
-			}
-		}
-		return ""
-	}
-	signal := is(s.readyLines())
 	s.mu.Lock()
+	signal := begins(line, s.starts.ready)
 	up, first := s.up.Load(), false
-	anew := up && (is(started) != "" || is(s.startedLines()) != "")
+	anew := up && begins(line, s.starts.started) != ""
 	if signal != "" {
 		// The last of them may come when the module has long been answering.
-		anew = up && (s.heard[signal] || time.Since(s.began) > s.m.knownProfile().ReadyIn)
+		anew = up && (s.heard[signal] || time.Since(s.began) > s.starts.readyIn)
 		first = up && !anew
 	}
 	if anew && !s.restarted {
@@ -105,10 +117,6 @@ func (s *session) startSaid(line string) bool {
 	}
 	return anew
 }
-
-// startedLines and readyLines are those of the module's family, once it is known.
-func (s *session) startedLines() []string { return s.m.knownProfile().Started }
-func (s *session) readyLines() []string   { return s.m.knownProfile().Ready }
 
 // received takes a message or report that came directly, and acknowledges it
 // when it is stored. What comes before the SIM's name is known waits for it.

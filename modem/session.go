@@ -36,9 +36,10 @@ type session struct {
 
 	smscRefused atomic.Int32 // messages in a row that were refused for the service centre
 
-	mu        sync.Mutex      // guards what follows
-	sim       string          // name of the SIM in routes; empty until it is known
-	early     [][]byte        // TPDUs that came before it was
+	mu        sync.Mutex // guards what follows
+	sim       string     // name of the SIM in routes; empty until it is known
+	early     [][]byte   // TPDUs that came before it was
+	starts    startLines
 	heard     map[string]bool // ready signals; from restarted on, those since then
 	said      chan struct{}   // holds a token when there is another
 	lastSend  time.Time
@@ -105,7 +106,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 		heard: heard, started: len(heard) > 0, said: make(chan struct{}, 1),
 	}
 	m.mu.Lock()
-	s.slot = m.slot
+	s.slot, s.starts = m.slot, startsOf(m.profile)
 	m.mu.Unlock()
 	// The port outlives ctx until the hand-over under way has its result. A
 	// module that started anew has forgotten it: nothing is worth waiting for.
@@ -182,7 +183,7 @@ func (s *session) work(ctx context.Context, take *rung) (served bool, err error)
 		if err := s.inStep(ctx, &served); err != nil {
 			return served, cause(ctx, err)
 		}
-		if err := s.resync(ctx); err != nil {
+		if err := s.resync(ctx, max(resyncFor, s.profile.ResultIn-s.m.cfg.ResultTimeout)); err != nil {
 			return served, cause(ctx, fmt.Errorf("stalled, and no answer to the resync: %w", err))
 		}
 		if s.m.stalling() {
@@ -226,8 +227,8 @@ func (s *session) inStep(ctx context.Context, served *bool) error {
 // resyncFor is how long a module is called before its device is opened anew.
 const resyncFor = 20 * time.Second
 
-func (s *session) resync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, resyncFor)
+func (s *session) resync(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return s.dialogue.Resync(ctx)
 }

@@ -16,16 +16,21 @@ import (
 // slotState is a SIM slot and what was learnt of the SIM in it.
 type slotState struct {
 	Slot
-	triedPIN bool      // the configured PIN was given and the SIM is not ready: two more tries lock it
-	imsi     string    // of the SIM that was in it last
-	card     string    // name of the SIM that was in it last; empty: none was
-	number   string    // of that SIM
-	smsc     string    // its service centre, as read last
-	refusals int       // messages in a row that were refused to the SIM, whatever the number
-	stalls   int       // hand-overs in a row that stalled
-	dead     bool      // the SIM is there, and could not be read for as long as it may take
-	left     time.Time // when another slot was taken for its sake; zero: it was not
-	unserved time.Time // since when it has no network, whatever that says of it; zero: it has, or the module does not tell
+	locked   string        // ICCID of the SIM that asked for its PIN last; empty: it did not tell
+	key      Slot          // what is configured for that SIM, which may belong into another modem
+	triedPIN bool          // the PIN of key was given and the SIM is not ready: two more tries lock it
+	imsi     string        // of the SIM that was in it last
+	card     string        // name of the SIM that was in it last; empty: none was
+	number   string        // of that SIM
+	smsc     string        // its service centre, as read last
+	refusals int           // messages in a row that were refused to the SIM, whatever the number
+	stalls   int           // hand-overs in a row that stalled
+	dead     bool          // the SIM is there, and could not be read for as long as it may take
+	taken    time.Time     // when this slot was taken, in place of another
+	left     time.Time     // when another slot was taken for its sake; zero: it was not
+	hold     time.Duration // how long it is left alone then
+	forced   bool          // it was taken before that was over, for want of a better one
+	unserved time.Time     // since when it has no network, whatever that says of it; zero: it has, or the module does not tell
 }
 
 // served takes note of a new state. A SIM that is denied, then searches, then is
@@ -45,8 +50,36 @@ func (s *slotState) served(state State, now time.Time) {
 // insert forgets what was learnt of the SIM when there is another in the slot.
 func (s *slotState) insert(imsi string) {
 	if imsi != "" && imsi != s.imsi {
-		s.imsi, s.smsc, s.refusals, s.stalls = imsi, "", 0, 0
+		s.imsi, s.smsc, s.refusals, s.stalls, s.hold = imsi, "", 0, 0, 0
 	}
+}
+
+// holdMost is the longest hold of a SIM that gets into trouble again and again,
+// unless a longer one is configured.
+const holdMost = 24 * time.Hour
+
+// held reports whether the slot is to be left alone.
+func (s slotState) held(now time.Time) bool {
+	return !s.left.IsZero() && now.Sub(s.left) < s.hold && !now.Before(s.left)
+}
+
+// leave holds the slot, for twice as long as before when its SIM was tried again
+// and was not well for as long as it had been held: each try costs messages, and
+// a registration.
+func (s *slotState) leave(first time.Duration, now time.Time) {
+	switch {
+	case s.hold == 0 || now.Sub(s.taken) >= s.hold:
+		s.hold = first
+	case !s.forced:
+		s.hold = min(2*s.hold, max(first, holdMost))
+	}
+	s.left = now
+}
+
+// take begins with the slot anew.
+func (s *slotState) take(now time.Time) {
+	s.forced = s.held(now)
+	s.refusals, s.stalls, s.dead, s.taken, s.left, s.unserved = 0, 0, false, now, time.Time{}, time.Time{}
 }
 
 // How long a SIM may be out of service before the modem takes the other one.
@@ -96,15 +129,14 @@ func trouble(f Facts, s slotState, now time.Time) string {
 // choose returns the slot to use: the first that is not held, when there is
 // trouble with the active one or its hold is over; of slots that are all held
 // the one that was left longest ago, unless that was just now.
-func choose(slots []slotState, active int, trouble string, hold time.Duration, now time.Time) int {
-	held := func(s slotState) bool { return !s.left.IsZero() && now.Sub(s.left) < hold && !now.Before(s.left) }
+func choose(slots []slotState, active int, trouble string, now time.Time) int {
 	oldest := -1
 	for i, s := range slots {
 		switch {
 		case i == active && trouble == "":
 			return i
 		case i == active:
-		case !held(s):
+		case !s.held(now):
 			return i
 		case now.Sub(s.left) >= slotRest && (oldest < 0 || s.left.Before(slots[oldest].left)):
 			oldest = i
@@ -126,17 +158,17 @@ func (m *Modem) reviewSlot(now time.Time, quiet bool) bool {
 		return false
 	}
 	why := trouble(m.facts, m.slots[m.slot], now)
-	next := choose(m.slots, m.slot, why, m.cfg.SlotHold, now)
+	next := choose(m.slots, m.slot, why, now)
 	if next == m.slot || why == "" && !quiet {
 		return false
 	}
 	from, to := &m.slots[m.slot], &m.slots[next]
 	if why != "" {
-		from.left = now
+		from.leave(m.cfg.SlotHold, now)
 	} else {
 		why = "its hold is over"
 	}
-	to.refusals, to.stalls, to.dead, to.left, to.unserved = 0, 0, false, time.Time{}, time.Time{}
+	to.take(now)
 	m.log.Warn("other SIM slot", "from", from.SIM, "to", to.SIM, "why", why)
 	m.slot = next
 	return true

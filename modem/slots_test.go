@@ -49,7 +49,7 @@ func TestTrouble(t *testing.T) {
 func TestChoose(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	const hold = 30 * time.Minute
-	left := func(ago time.Duration) slotState { return slotState{left: now.Add(-ago)} }
+	left := func(ago time.Duration) slotState { return slotState{left: now.Add(-ago), hold: hold} }
 	fine := slotState{}
 	for _, tt := range []struct {
 		name    string
@@ -74,9 +74,41 @@ func TestChoose(t *testing.T) {
 		if tt.trouble {
 			why = "denied"
 		}
-		if got := choose(tt.slots, tt.active, why, hold, now); got != tt.want {
+		if got := choose(tt.slots, tt.active, why, now); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestHold: it grows with each try that comes to nothing, but not with what was
+// tried for want of a better one, and ends with a time that was well.
+func TestHold(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	const first = 30 * time.Minute
+	var s slotState
+	for i, tt := range []struct {
+		rests, works time.Duration // since it was left; since it was taken
+		want         time.Duration
+	}{
+		{0, time.Hour, first}, {first, time.Minute, 2 * first}, {2 * first, time.Minute, 4 * first},
+		{slotRest, slotRest, 4 * first}, {4 * first, 0, 8 * first}, {8 * first, 8 * first, first},
+		{first, 0, 2 * first}, {2 * first, 0, 4 * first}, {4 * first, 0, 8 * first}, {8 * first, 0, 16 * first},
+		{16 * first, 0, 32 * first}, {32 * first, 0, holdMost}, {holdMost, 0, holdMost},
+	} {
+		now = now.Add(tt.rests)
+		s.take(now)
+		now = now.Add(tt.works)
+		if s.leave(first, now); s.hold != tt.want {
+			t.Errorf("leaving %d: %v, want %v", i, s.hold, tt.want)
+		}
+	}
+	s.take(now.Add(holdMost))
+	if s.leave(2*holdMost, now.Add(holdMost)); s.hold != 2*holdMost {
+		t.Errorf("configured to be long: %v", s.hold)
+	}
+	s.imsi = "1"
+	if s.insert("2"); s.hold != 0 {
+		t.Errorf("another SIM: %v", s.hold)
 	}
 }
 

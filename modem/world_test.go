@@ -77,6 +77,8 @@ type bench struct {
 	in   *inbox
 	jobs chan job
 	stop func() // ends Run and waits for it; may be called twice
+
+	again func(modem.Config) // in a bubble: makes the driver of the next process
 }
 
 type job struct {

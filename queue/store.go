@@ -73,6 +73,9 @@ type Store interface {
 	// Card says what the SIM in a slot is called, and keeps it, see [sms.NameCard].
 	Card(ctx context.Context, here sms.Card, busy []string) (name, warning string, err error)
 
+	// Cards returns the SIMs that have been seen.
+	Cards(ctx context.Context) ([]sms.Card, error)
+
 	// Cancel stops a message that is queued, scheduled, held or unknown.
 	// [ErrState] when it is too late, [ErrNoMessage] when there is none.
 	Cancel(ctx context.Context, id sms.ID) error

@@ -13,6 +13,7 @@ type Card struct {
 	ID         int64
 	ICCID      string
 	IMSI       string
+	Number     string // digits; "" when it has not told, then or later
 	Name       string // in routes; "" when another has taken it over
 	Makeshift  bool   // it is to have the name of the configuration when that is free
 	Modem      string // that it was last seen in; "" when another has been seen in its slot since
@@ -29,9 +30,9 @@ type place struct {
 
 func (c Card) place() place { return place{c.Modem, c.Slot} }
 
-// is reports whether two are one SIM: by the ICCID, or by the IMSI where a modem
+// Is reports whether two are one SIM: by the ICCID, or by the IMSI where a modem
 // has not told both ICCIDs.
-func (c Card) is(o Card) bool {
+func (c Card) Is(o Card) bool {
 	a, b := digits(c.ICCID), digits(o.ICCID)
 	if a != "" && b != "" {
 		return sameICCID(a, b)
@@ -68,13 +69,13 @@ func NameCard(known []Card, here Card, busy []string) (named Card, warning strin
 	if here.ICCID == "" && here.IMSI == "" {
 		return anonymous(known, here, want, busy)
 	}
-	i := slices.IndexFunc(known, here.is)
+	i := slices.IndexFunc(known, here.Is)
 	if i < 0 {
 		return newcomer(known, here, want, busy)
 	}
 	old := known[i]
 	here.ID, here.Name, here.Makeshift = old.ID, old.Name, old.Makeshift
-	here.ICCID, here.IMSI = cmp.Or(here.ICCID, old.ICCID), cmp.Or(here.IMSI, old.IMSI)
+	here.ICCID, here.IMSI, here.Number = cmp.Or(here.ICCID, old.ICCID), cmp.Or(here.IMSI, old.IMSI), cmp.Or(here.Number, old.Number)
 	renamed := old.place() == here.place() && old.Configured != here.Configured
 	if old.Name == want || old.Name != "" && !old.Makeshift && !renamed {
 		here.Makeshift = false
@@ -93,8 +94,7 @@ func newcomer(known []Card, here Card, want string, busy []string) (Card, string
 		return here, fmt.Sprintf("the SIM %s stays %q, not %q: %s", here.last(), before, want, why)
 	case why != "":
 		here.Name, here.Makeshift = makeshift(known, here, want, busy), true
-		return here, fmt.Sprintf("the SIM %s is called %q, not %q: %s; name them apart in the configuration, or route to it by this name",
-			here.last(), here.Name, want, why)
+		return here, fmt.Sprintf("the SIM %s is called %q, not %q: %s", here.last(), here.Name, want, why)
 	}
 	here.Name, here.Makeshift = want, false
 	switch {

@@ -59,7 +59,7 @@ func TestNameCard(t *testing.T) {
 		{name: "a new one beside it", known: []Card{a}, here: slot(1, in(iccidC, "m1", "a")), want: "a-2222", makeshift: true, warns: "last seen in m1"},
 		{name: "a new one, it has moved", known: []Card{moved}, here: in(iccidC, "m1", "a"), want: "a-2222", makeshift: true, warns: "last seen in m2 on 1970-01-01"},
 		{name: "a new one, it is in service elsewhere", known: []Card{a}, here: in(iccidC, "m1", "a"), busy: []string{"a"}, want: "a-2222", makeshift: true, warns: "in service in another modem"},
-		{name: "a new one, the made-up name is taken", known: []Card{moved}, here: in(iccidC, "m1", "a"), busy: []string{"a-2222", "a-22222"}, want: "a-322222", makeshift: true, warns: "route to it"},
+		{name: "a new one, the made-up name is taken", known: []Card{moved}, here: in(iccidC, "m1", "a"), busy: []string{"a-2222", "a-22222"}, want: "a-322222", makeshift: true, warns: `is called "a-322222", not "a"`},
 		{name: "makeshift, while the name is taken", known: []Card{moved, makeshift}, here: in(iccidC, "m1", "a"), want: "a-2222", id: 3, makeshift: true, warns: "stays"},
 		{name: "makeshift, the name is free", known: []Card{away, makeshift}, here: in(iccidC, "m1", "a"), want: "a", id: 3, warns: "is now \"a\""},
 		{name: "back without its name", known: []Card{nameless, card(3, "a", iccidC, "m1", "a")}, here: in(iccidA, "m2", "b"), want: "b", id: 1},

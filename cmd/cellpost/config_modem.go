@@ -182,14 +182,24 @@ func (c config) sims() []string {
 	return names
 }
 
-// simSlots is what the configuration says of each SIM but its PIN, which is
-// given before it is known whose it is.
+// simSlots is what the configuration says of each SIM.
 func (c config) simSlots() []modem.Slot {
 	var all []modem.Slot
 	for _, m := range c.Modem {
-		for _, slot := range m.slots() {
-			all = append(all, modem.Slot{SIM: slot.SIM, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
+		all = append(all, c.modemSlots(m)...)
+	}
+	return all
+}
+
+// modemSlots is what package modem has to know of the SIM slots of a modem.
+func (c config) modemSlots(e modemEntry) []modem.Slot {
+	var all []modem.Slot
+	for i, slot := range e.slots() {
+		log := c.note("pin", e.Name)
+		if i > 0 {
+			log += fmt.Sprintf(",%d", i+1) // no escaped name has a comma
 		}
+		all = append(all, modem.Slot{SIM: slot.SIM, PIN: slot.PIN, PINLog: log, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
 	}
 	return all
 }
@@ -246,18 +256,15 @@ func (m modemsConfig) boardRoot() string { return filepath.Dir(cmp.Or(m.Sys, "/s
 
 // modem is what package modem has to know of an entry.
 func (c config) modem(e modemEntry, table *profile.Table) modem.Config {
-	m := modem.Config{
+	slots := c.modemSlots(e)
+	first := slots[0]
+	return modem.Config{
 		Name: e.Name, Device: e.Device, Profiles: table, Profile: e.Profile,
-		SIM: e.SIM, PIN: e.PIN, PINLog: c.note("pin", e.Name), MSISDN: e.MSISDN, SMSC: e.SMSC,
-		SlotHold: time.Duration(e.SlotHold), RejectCalls: e.RejectCalls,
+		SIM: first.SIM, PIN: first.PIN, PINLog: first.PINLog, MSISDN: first.MSISDN, SMSC: first.SMSC,
+		Slots: slots[1:], SlotHold: time.Duration(e.SlotHold), RejectCalls: e.RejectCalls,
 		PromptTimeout: time.Duration(c.Send.PromptTimeout),
 		ResultTimeout: time.Duration(c.Send.ResultTimeout),
 	}
-	for i, slot := range e.Slot {
-		log := fmt.Sprintf("%s,%d", m.PINLog, i+2) // no escaped name has a comma
-		m.Slots = append(m.Slots, modem.Slot{SIM: slot.SIM, PIN: slot.PIN, PINLog: log, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
-	}
-	return m
 }
 
 // note is a file in data_dir that remembers something of a modem.

@@ -54,6 +54,7 @@ type daemon struct {
 	hardware *board.Hardware
 	fleet    *modem.Fleet
 	time     *modem.ClockWatch // what the networks say of it
+	cards    []sms.Card        // that had been seen when the process started
 }
 
 // run starts what there is in order, and stops it in reverse. A part that
@@ -106,6 +107,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	// Without a modem the gateway still takes messages.
 	d.time = modem.NewClockWatch(clockFloor())
+	if d.cards, err = d.store.Cards(ctx); err != nil {
+		return err
+	}
 	d.fleet = d.newFleet(table)
 	modems := start(ctx, d.fleet.Run)
 	defer modems.stop()
@@ -205,19 +209,22 @@ func (d *daemon) logConfig() {
 	}
 }
 
-// sender finds the SIM with a number, as the SIM tells or, for one in a slot
-// that is not in use, as configured.
+// sender finds the SIM with a number: as the SIM tells, as configured, or as the
+// SIM told an earlier process.
 func (d *daemon) sender(msisdn string) (sim string, ok bool) {
 	for _, m := range d.fleet.Modems() {
 		if f := m.Facts(); f.MSISDN == msisdn {
 			return f.SIM, true
 		}
 	}
-	for _, e := range d.config.Modem {
-		for _, slot := range e.slots() {
-			if slot.MSISDN == msisdn {
-				return slot.SIM, true
-			}
+	for _, slot := range d.config.simSlots() {
+		if slot.MSISDN == msisdn {
+			return slot.SIM, true
+		}
+	}
+	for _, c := range d.cards {
+		if c.Number == msisdn && c.Name != "" && c.Modem != "" {
+			return c.Name, true
 		}
 	}
 	return "", false
@@ -274,7 +281,7 @@ func (d *daemon) nameCard(ctx context.Context, p modem.Plugged) (name, warning s
 			busy = append(busy, f.SIM)
 		}
 	}
-	return d.store.Card(ctx, sms.Card{ICCID: p.ICCID, IMSI: p.IMSI, Modem: p.Modem, Slot: p.Slot, Configured: p.Configured}, busy)
+	return d.store.Card(ctx, sms.Card{ICCID: p.ICCID, IMSI: p.IMSI, Number: p.MSISDN, Modem: p.Modem, Slot: p.Slot, Configured: p.Configured}, busy)
 }
 
 // openBoard takes the hardware that the modems sit on into use. What is missing

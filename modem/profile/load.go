@@ -93,6 +93,7 @@ type entry struct {
 	ListEach     *bool     `toml:"list_each"`
 	NoLink       *bool     `toml:"no_link"`
 	KeepSMSC     *bool     `toml:"keep_smsc"`
+	ResultIn     *span     `toml:"result_in"`
 
 	USSD *form `toml:"ussd"`
 
@@ -401,6 +402,9 @@ func (e *entry) give(p *Profile) {
 	pick(&p.ListEach, e.ListEach)
 	pick(&p.NoLink, e.NoLink)
 	pick(&p.KeepSMSC, e.KeepSMSC)
+	if e.ResultIn != nil {
+		p.ResultIn = e.ResultIn.Duration
+	}
 	if e.USSD != nil {
 		p.USSD = e.USSD.USSD
 	}

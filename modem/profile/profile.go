@@ -37,6 +37,10 @@ type Profile struct {
 	NoLink       bool     // AT+CMMS is not to be used
 	KeepSMSC     bool     // forgets the service centre: it is set again from what was read before
 
+	// ResultIn is how late the result of a hand-over may come, from Ctrl-Z. The
+	// hand-over does not wait for it, but the module is not taken for hung before.
+	ResultIn time.Duration
+
 	// Requests.
 	USSD USSD // how AT+CUSD takes and gives its text
 

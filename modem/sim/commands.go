@@ -43,16 +43,14 @@ func commandTable() map[string]command {
 		"&F": (*Modem).atZ,
 		"I":  tell(func(m *Modem) string { return m.o.Manufacturer + " " + m.o.Model }),
 
-		"+CGMI": tell(func(m *Modem) string { return m.o.Manufacturer }),
-		"+CGMM": tell(func(m *Modem) string { return m.o.Model }),
-		"+CGMR": tell(func(m *Modem) string { return m.profile.revision }),
-		"+CGSN": tell(func(m *Modem) string { return m.o.IMEI }),
-		"+GSN":  tell(func(m *Modem) string { return m.o.IMEI }),
-		"+CIMI": fromSIM(func(m *Modem) string { return m.sim.card.IMSI }),
-		"+CCID": fromSIM(func(m *Modem) string { return "+CCID: " + m.sim.card.ICCID }),
-		"+ICCID": fromSIM(func(m *Modem) string {
-			return "+ICCID: " + m.sim.card.ICCID
-		}),
+		"+CGMI":  tell(func(m *Modem) string { return m.o.Manufacturer }),
+		"+CGMM":  tell(func(m *Modem) string { return m.o.Model }),
+		"+CGMR":  tell(func(m *Modem) string { return m.profile.revision }),
+		"+CGSN":  tell(func(m *Modem) string { return m.o.IMEI }),
+		"+GSN":   tell(func(m *Modem) string { return m.o.IMEI }),
+		"+CIMI":  fromSIM(func(m *Modem) string { return m.sim.card.IMSI }),
+		"+CCID":  fromLocked(func(m *Modem) string { return "+CCID: " + m.sim.card.ICCID }),
+		"+ICCID": fromLocked(func(m *Modem) string { return "+ICCID: " + m.sim.card.ICCID }),
 		"+CNUM": fromSIM(func(m *Modem) string {
 			return fmt.Sprintf(`+CNUM: "","+%s",145`, m.sim.card.MSISDN)
 		}),
@@ -119,6 +117,18 @@ func fromSIM(text func(*Modem) string) command {
 	answer := tell(text)
 	return func(m *Modem, r request) pdu.Cause {
 		if c := m.sim.cause(); c != success {
+			return c
+		}
+		return answer(m, r)
+	}
+}
+
+// fromLocked is fromSIM for what a SIM tells before it is unlocked, too. 3GPP TS
+// 31.102, 4.2.1 and TS 51.011, 10.1.1: EF-ICCID may always be read.
+func fromLocked(text func(*Modem) string) command {
+	answer := tell(text)
+	return func(m *Modem, r request) pdu.Cause {
+		if c := m.sim.cause(); c != success && !m.sim.locked && !m.sim.needsPUK() {
 			return c
 		}
 		return answer(m, r)

@@ -276,6 +276,19 @@ var cardTests = []test{
 		e.card("2", "m1", "a", "a", false)
 		e.card("1", "m2", "b", "b", false)
 	}},
+	{name: "card: the number is kept when the SIM does not tell it again", run: func(e *env) {
+		c := sms.Card{ICCID: "8944500000000000001", IMSI: "234500000000001", Number: "447700900001", Modem: "m1", Configured: "a", At: time.Now()}
+		for _, told := range []string{c.Number, "", "447700900002", ""} {
+			c.Number = told
+			_, _, err := e.store.Card(e.ctx, c, nil)
+			e.ok(err)
+		}
+		list, err := e.store.Cards(e.ctx)
+		e.ok(err)
+		if len(list) != 1 || list[0].Number != "447700900002" || list[0].Name != "a" || list[0].Modem != "m1" {
+			e.Errorf("cards: %+v", list)
+		}
+	}},
 }
 
 // card has a SIM seen in a modem, and checks its name and whether there is a

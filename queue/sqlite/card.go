@@ -26,10 +26,19 @@ func (s *Store) Card(ctx context.Context, here sms.Card, busy []string) (name, w
 	return name, warning, err
 }
 
-const cardsQuery = `SELECT id, iccid, imsi, name, makeshift, modem, slot, configured, seen FROM card ORDER BY id`
+// Cards returns the SIMs that have been seen, the first first.
+func (r *Reader) Cards(ctx context.Context) ([]sms.Card, error) {
+	rows, err := r.db.QueryContext(ctx, cardsQuery)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanCard)
+}
+
+const cardsQuery = `SELECT id, iccid, imsi, number, name, makeshift, modem, slot, configured, seen FROM card ORDER BY id`
 
 func scanCard(s scanner) (c sms.Card, err error) {
-	err = s.Scan(&c.ID, &c.ICCID, &c.IMSI, &c.Name, &c.Makeshift, &c.Modem, &c.Slot, &c.Configured, moment{&c.At})
+	err = s.Scan(&c.ID, &c.ICCID, &c.IMSI, &c.Number, &c.Name, &c.Makeshift, &c.Modem, &c.Slot, &c.Configured, moment{&c.At})
 	return c, err
 }
 
@@ -46,9 +55,9 @@ func (t *tx) saveCard(c sms.Card) error {
 	if c.ID != 0 {
 		id = c.ID
 	}
-	_, err := t.exec(`INSERT INTO card (id, iccid, imsi, name, makeshift, modem, slot, configured, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET iccid = excluded.iccid, imsi = excluded.imsi, name = excluded.name, makeshift = excluded.makeshift,
+	_, err := t.exec(`INSERT INTO card (id, iccid, imsi, number, name, makeshift, modem, slot, configured, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET iccid = excluded.iccid, imsi = excluded.imsi, number = excluded.number, name = excluded.name, makeshift = excluded.makeshift,
 		modem = excluded.modem, slot = excluded.slot, configured = excluded.configured, seen = excluded.seen`,
-		id, c.ICCID, c.IMSI, c.Name, c.Makeshift, c.Modem, c.Slot, c.Configured, millis(c.At))
+		id, c.ICCID, c.IMSI, c.Number, c.Name, c.Makeshift, c.Modem, c.Slot, c.Configured, millis(c.At))
 	return err
 }
