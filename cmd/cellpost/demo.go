@@ -84,11 +84,12 @@ func (v demoVerb) Run(ctx context.Context, s streams) error {
 	mail := start(ctx, sink.serve)
 	defer mail.stop()
 	network := sim.NewNetwork(sim.NetworkOptions{ReportDelay: v.ReportDelay, Screen: show.screen})
-	world := start(ctx, func(ctx context.Context) error { return v.simulate(ctx, network, dir) })
+	modems := v.modems(network)
+	world := start(ctx, func(ctx context.Context) error { return simulate(ctx, modems, dir) })
 	defer world.stop()
 
 	file := filepath.Join(dir, "cellpost.toml")
-	if err := v.writeConfig(file, dir, sink.address); err != nil {
+	if err := v.writeConfig(file, dir, sink.address, modems); err != nil {
 		return err
 	}
 	c, err := loadConfig(file)
@@ -122,24 +123,24 @@ func devicePath(dir string, i int) string {
 
 func demoMSISDN(i int) string { return fmt.Sprintf("4477009000%02d", i+1) }
 
+func (v demoVerb) modems(n *sim.Network) []*sim.Modem {
+	var all []*sim.Modem
+	for i := range v.Modems {
+		all = append(all, sim.NewModem(n, sim.Options{Name: fmt.Sprintf("m%d", i), MSISDN: demoMSISDN(i), AirTime: v.AirTime, Profile: v.profile(i)}))
+	}
+	return all
+}
+
 // simulate runs the modems on PTYs until ctx ends.
-func (v demoVerb) simulate(ctx context.Context, n *sim.Network, dir string) error {
+func simulate(ctx context.Context, modems []*sim.Modem, dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "modems"), 0o750); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, v.Modems)
-	var wg sync.WaitGroup
-	for i := range v.Modems {
-		m := sim.NewModem(n, sim.Options{Name: fmt.Sprintf("m%d", i), MSISDN: demoMSISDN(i), AirTime: v.AirTime, Profile: v.profile(i)})
-		wg.Go(func() {
-			errs[i] = m.ServePTY(ctx, devicePath(dir, i))
-			cancel()
-		})
+	var serve []func(context.Context) error
+	for i, m := range modems {
+		serve = append(serve, func(ctx context.Context) error { return m.ServePTY(ctx, devicePath(dir, i)) })
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return together(ctx, serve)
 }
 
 var demoConfig = template.Must(template.New("config").Parse(`# Made by cellpost demo. With real modems, change each device below.
@@ -157,17 +158,29 @@ from = "sms@cellpost.local"
 name = {{printf "%q" .Name}}
 device = {{printf "%q" .Device}} # a real one: "/dev/ttyUSB2"
 msisdn = {{printf "%q" .MSISDN}}
-{{end}}`))
+{{range .Slot}}
+[[modem.slot]] # its second SIM, for when the first is in trouble
+sim = {{printf "%q" .SIM}}
+msisdn = {{printf "%q" .MSISDN}}
+{{end}}{{end}}`))
 
 // writeConfig writes the configuration that the demo runs on, for the
 // operator's verbs and as an example.
-func (v demoVerb) writeConfig(file, dir, smarthost string) error {
+func (v demoVerb) writeConfig(file, dir, smarthost string, modems []*sim.Modem) error {
 	data := struct {
 		Dir, SMTP, Smarthost string
 		Modems               []modemEntry
 	}{Dir: dir, SMTP: v.SMTP, Smarthost: smarthost}
-	for i := range v.Modems {
-		data.Modems = append(data.Modems, modemEntry{Name: fmt.Sprintf("m%d", i), Device: devicePath(dir, i), MSISDN: demoMSISDN(i)})
+	for i, m := range modems {
+		e := modemEntry{Name: fmt.Sprintf("m%d", i), Device: devicePath(dir, i)}
+		for slot, card := range m.Cards() {
+			if slot == 0 {
+				e.MSISDN = card.MSISDN
+				continue
+			}
+			e.Slot = append(e.Slot, slotEntry{SIM: fmt.Sprintf("%s-sim%d", e.Name, slot+1), MSISDN: card.MSISDN})
+		}
+		data.Modems = append(data.Modems, e)
 	}
 	var text strings.Builder
 	if err := demoConfig.Execute(&text, data); err != nil {
