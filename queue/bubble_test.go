@@ -84,11 +84,11 @@ func (s *store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 	return s.Store.PartSent(ctx, c, o)
 }
 
-func (s *store) Overdue(ctx context.Context) ([]sms.Lane, error) {
+func (s *store) Overdue(ctx context.Context, serving []string) ([]queue.Work, error) {
 	if err := s.fails(); err != nil {
 		return nil, err
 	}
-	return s.Store.Overdue(ctx)
+	return s.Store.Overdue(ctx, serving)
 }
 
 func (s *store) ClaimEvent(ctx context.Context, hold time.Duration) (sms.Event, time.Time, error) {

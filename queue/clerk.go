@@ -135,12 +135,13 @@ func (q *Queue) review(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		lanes, err := q.store.Overdue(ctx)
+		work, err := q.store.Overdue(ctx, q.roster.serving())
 		if err != nil {
 			return err
 		}
-		if len(lanes) > 0 {
+		if len(work) > 0 {
 			q.roster.wakeAll()
+			q.roster.urge(work)
 		}
 		at, ok, err := q.store.NextDue(ctx)
 		if err != nil {

@@ -91,16 +91,14 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 	if err := q.store.Add(ctx, b); err != nil {
 		return err
 	}
-	lanes := map[sms.Lane]int{}
+	var work []Work
 	for _, m := range b.Messages {
 		if m.State == sms.Queued {
-			lanes[m.Lane]++
+			work = AddWork(work, m)
 		}
 		q.alarm.notLater(m.Review)
 	}
-	for lane, n := range lanes {
-		q.roster.wake(lane, n)
-	}
+	q.roster.wake(work)
 	if len(b.Events) > 0 {
 		poke(q.news)
 	}

@@ -23,6 +23,8 @@ type status struct {
 	idle     bool      // its line is free
 	rests    time.Time // since when, if idle
 	yielding bool      // it has held a claim for long while its line was busy
+	held     int       // priority of the claim that it holds; 0: none
+	busy     time.Time // since when its line has a part on the air, if it has
 }
 
 func (r *roster) add(w *worker) {
@@ -57,11 +59,58 @@ func (r *roster) alone(w *worker) bool {
 	})
 }
 
-// wake calls n lines to work that has come to a lane.
-func (r *roster) wake(lane sms.Lane, n int) {
+// serving returns the SIMs in service.
+func (r *roster) serving() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.call(n, func(w *worker) (int, bool) { return r.rules.Rank(lane, w.by.SIM) })
+	var sims []string
+	for _, w := range r.workers {
+		sims = append(sims, w.by.SIM)
+	}
+	return sims
+}
+
+// wake calls a line to each message that has come. Where none is free, those that
+// hold something less urgent are to look again.
+func (r *roster) wake(work []Work) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range work {
+		k.Count -= r.call(k.Count, func(w *worker) (int, bool) { return r.rules.Rank(k.Lane, w.by.SIM) })
+		r.outrank(k)
+	}
+}
+
+// urge is wake for lines that hold something less urgent.
+func (r *roster) urge(work []Work) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range work {
+		r.outrank(k)
+	}
+}
+
+// outrank has as many lines as there are messages give back what they hold for
+// them: those first that will be free first, as far as one can tell. A part that
+// has been on the air for very long is no good sign.
+func (r *roster) outrank(k Work) {
+	var fit []*worker
+	for _, w := range r.workers {
+		if _, ok := r.rules.Rank(k.Lane, w.by.SIM); ok && w.held > k.Priority {
+			fit = append(fit, w)
+		}
+	}
+	long := func(w *worker) int {
+		if time.Since(w.busy) > holdMost {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(fit, func(a, b *worker) int { return cmp.Or(long(a)-long(b), a.busy.Compare(b.busy)) })
+	for _, w := range fit[:min(max(k.Count, 0), len(fit))] {
+		w.held = 0
+		poke(w.urge)
+	}
 }
 
 // pass calls a free line to a message that w has given back. Others may have
@@ -79,8 +128,8 @@ func (r *roster) pass(m sms.Message, w *worker) {
 // call has n of the lines that fit look for work: free ones before busy ones,
 // the preferred tier before the next, and who has rested longest first
 // (rotation). Workers that are claiming right now may just have missed it, so
-// they are told to look once more.
-func (r *roster) call(n int, fits func(*worker) (rank int, ok bool)) {
+// they are told to look once more. It returns how many free ones were called.
+func (r *roster) call(n int, fits func(*worker) (rank int, ok bool)) (free int) {
 	type candidate struct {
 		*worker
 		rank int
@@ -108,7 +157,11 @@ func (r *roster) call(n int, fits func(*worker) (rank int, ok bool)) {
 	for _, c := range fit[:min(n, len(fit))] {
 		c.hungry = false
 		poke(c.work)
+		if c.idle {
+			free++
+		}
 	}
+	return free
 }
 
 // wakeAll makes every worker look for work.
@@ -165,7 +218,7 @@ func (r *roster) askAll() {
 
 func (r *roster) ask(w *worker) {
 	for _, o := range r.workers {
-		if _, ok := r.suits(o.held, w); ok && o != w && o.yielding {
+		if _, ok := r.suits(o.claim, w); ok && o != w && o.yielding {
 			o.yielding = false
 			poke(o.yield)
 			return

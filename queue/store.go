@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cellpost/sms"
@@ -55,8 +56,9 @@ type Store interface {
 
 	// Overdue lets [sms.Rules.Review] decide about messages whose Review has
 	// come, and hands over messages from handsets whose wait for parts is over, a
-	// bounded number at a time. It returns the lanes that got work.
-	Overdue(ctx context.Context) ([]sms.Lane, error)
+	// bounded number at a time. serving are the SIMs in service. It returns what
+	// there is to do now.
+	Overdue(ctx context.Context, serving []string) ([]Work, error)
 
 	// Report stores a status report and matches it by SIM, recipient, TP-MR and
 	// time, as [sms.MatchReport] says. A report that matches nothing is kept, and
@@ -112,6 +114,23 @@ type By struct {
 	SIM   string
 	Modem string
 	Alone bool // no other line is in service: messages that would rather avoid this SIM are taken too
+}
+
+// Work is messages that wait in a lane from now on.
+type Work struct {
+	Lane     sms.Lane
+	Priority int // of all of them
+	Count    int
+}
+
+// AddWork counts a queued message in.
+func AddWork(list []Work, m sms.Message) []Work {
+	i := slices.IndexFunc(list, func(w Work) bool { return w.Lane == m.Lane && w.Priority == m.Priority })
+	if i < 0 {
+		return append(list, Work{m.Lane, m.Priority, 1})
+	}
+	list[i].Count++
+	return list
 }
 
 // Claim is a message in the hands of one line, with one attempt open.

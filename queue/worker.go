@@ -20,11 +20,12 @@ type worker struct {
 
 	work  chan struct{} // holds a token when there may be something to claim
 	yield chan struct{} // holds a token when the claim held is wanted elsewhere
+	urge  chan struct{} // holds a token when something more urgent than that waits
 	ready chan Claim    // fetcher to sender, unbuffered: the claim is held, not begun
 	done  chan ending   // sender to settler
 
 	status
-	held sms.Message // of the claim, while yielding; roster.mu guards it
+	claim sms.Message // that is held, while yielding; roster.mu guards it
 }
 
 // ending is the end of a claim.
@@ -40,6 +41,7 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 		q: q, line: line, by: By{SIM: line.SIM(), Modem: line.Name()},
 		work:  make(chan struct{}, 1),
 		yield: make(chan struct{}, 1),
+		urge:  make(chan struct{}, 1),
 		ready: make(chan Claim),
 		done:  make(chan ending, 1),
 	}
@@ -58,7 +60,7 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 // fetch claims and holds, one message at a time.
 func (w *worker) fetch(ctx context.Context) {
 	for ctx.Err() == nil {
-		c, err := w.claim(ctx)
+		c, err := w.fetchOne(ctx)
 		switch {
 		case err == nil:
 			w.hold(ctx, c)
@@ -71,9 +73,9 @@ func (w *worker) fetch(ctx context.Context) {
 	}
 }
 
-// claim asks the store for work. It does not end with ctx: an attempt that is
+// fetchOne asks the store for work. It does not end with ctx: an attempt that is
 // opened has to be known here.
-func (w *worker) claim(ctx context.Context) (Claim, error) {
+func (w *worker) fetchOne(ctx context.Context) (Claim, error) {
 	by := w.by
 	by.Alone = w.q.roster.alone(w)
 	return w.q.store.Claim(context.WithoutCancel(ctx), by)
@@ -132,6 +134,7 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 		return
 	default:
 	}
+	w.q.roster.update(func() { w.held = c.Message.Priority })
 	patience := time.NewTimer(holdPatience)
 	defer patience.Stop()
 	most := time.NewTimer(holdMost)
@@ -142,13 +145,16 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 			w.keep()
 			return
 		case <-patience.C:
-			w.q.roster.update(func() { w.yielding, w.held = true, c.Message })
+			w.q.roster.update(func() { w.yielding, w.claim = true, c.Message })
 			if w.q.roster.idleFor(c.Message, w) {
 				w.giveBack(ctx, c, "another line is free")
 				return
 			}
 		case <-w.yield:
 			w.giveBack(ctx, c, "another line is free")
+			return
+		case <-w.urge:
+			w.surrender(ctx, c, "something more urgent came")
 			return
 		case <-most.C:
 			w.giveBack(ctx, c, w.by.Modem+" is slow")
@@ -163,7 +169,8 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 // keep ends the hold of a claim that went to its own line. Who asked for it at
 // that moment has to ask another.
 func (w *worker) keep() {
-	w.q.roster.update(func() { w.yielding = false })
+	w.q.roster.update(func() { w.yielding, w.held = false, 0 })
+	drain(w.urge) // its fetcher looks for the next by itself
 	if drain(w.yield) {
 		w.q.roster.recallAll()
 	}
@@ -182,11 +189,12 @@ func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
 
 // surrender returns a claim that was not begun to the queue, for others to take.
 func (w *worker) surrender(ctx context.Context, c Claim, why string) {
-	w.q.roster.update(func() { w.yielding = false })
+	w.q.roster.update(func() { w.yielding, w.held = false, 0 })
 	w.record(ctx, "give back", func() error {
 		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
 	})
 	drain(w.yield)
+	drain(w.urge)
 	w.q.alarm.notLater(time.Now()) // the clerk does not see the Review of a claim
 	w.q.roster.pass(c.Message, w)
 }
@@ -232,12 +240,13 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			w.end(ctx, ending{c, sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}})
 			return
 		}
+		w.q.roster.update(func() { w.busy = time.Now() })
 		o := w.line.Submit(ctx, h)
 		if o.Kind == sms.NotSent && ctx.Err() != nil {
 			w.leave(ctx, c)
 			return
 		}
-		if o.Kind != sms.Accepted || !c.more() {
+		if o.Kind != sms.Accepted || !c.more() || w.outranked(c) {
 			w.end(ctx, ending{c, o})
 			return
 		}
@@ -254,6 +263,13 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			return
 		}
 	}
+}
+
+// outranked reports whether the fetcher holds something more urgent: the rest of
+// the message waits then.
+func (w *worker) outranked(c Claim) (yes bool) {
+	w.q.roster.update(func() { yes = w.held > 0 && w.held < c.Message.Priority })
+	return yes
 }
 
 // more reports whether parts remain after the one under way.
@@ -291,6 +307,7 @@ func (w *worker) end(ctx context.Context, e ending) {
 	}
 	w.settled(ctx, e)
 	w.q.stir()
+	w.q.roster.urge([]Work{{e.claim.Message.Lane, e.claim.Message.Priority, 1}}) // another may take it now
 }
 
 // settle records hand-overs that were accepted.

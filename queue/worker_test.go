@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,59 @@ func TestLines(t *testing.T) {
 			w.serve("b", takes(time.Second))
 			w.heard("0s a 1", "1s b 2")
 		}},
+		{"what is more urgent goes before what is held", sms.Rules{}, func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			w.add("1", "2", "3")
+			w.until(time.Second)
+			w.addOne("alarm", urgent)
+			w.until(20 * time.Second)
+			w.heard("0s a 1", "5s a alarm", "10s a 2", "15s a 3")
+			w.events("2", "accepted", "sending", "given back", "sending", "sent")
+		}},
+		{"what is not goes behind", sms.Rules{}, func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			w.add("1")
+			w.addOne("2", urgent)
+			w.until(time.Second)
+			w.addOne("3", urgent)
+			w.addOne("4", func(m *sms.Message) { m.Priority = 2 })
+			w.until(20 * time.Second)
+			w.heard("0s a 1", "5s a 2", "10s a 3", "15s a 4")
+			w.events("2", "accepted", "sending", "sent")
+		}},
+		{"what is more urgent takes a free line first", sms.Rules{}, func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			w.add("1", "2")
+			w.until(50 * time.Millisecond)
+			w.serve("b", takes(time.Second))
+			w.addOne("alarm", urgent)
+			w.until(10 * time.Second)
+			w.heard("0s a 1", "50ms b alarm", "1.05s b 2")
+		}},
+		{"what is more urgent goes between parts, and the rest waits for its SIM", sms.Rules{}, func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			w.addOne("long", parts(3))
+			w.until(time.Second)
+			for i := range 30 {
+				w.addOne(fmt.Sprint("alarm ", i), urgent)
+			}
+			w.until(200 * time.Second)
+			if len(w.air) != 33 || w.air[1] != "5s a alarm 0" || w.air[31] != "2m35s a /2" || w.air[32] != "2m40s a /3" {
+				w.Errorf("on the air were %q", w.air)
+			}
+			if m := w.want("long", sms.Sent, sms.Sent, sms.Sent, sms.Sent); m.Duplicate {
+				w.Error("it started over although its SIM was only busy")
+			}
+		}},
+		{"what comes back urgent goes before what another holds", sms.Rules{}, func(w *world) {
+			w.serve("a", after(2*time.Second, notSent))
+			w.addOne("alarm", urgent)
+			w.until(time.Millisecond)
+			w.serve("b", takes(5*time.Second))
+			w.add("1", "2")
+			w.until(6 * time.Second)
+			w.heard("0s a alarm", "1ms b 1", "2s a 2", "5.001s b alarm")
+		}},
 		{"alone: there is nothing to avoid", sms.Rules{}, func(w *world) {
 			w.serve("a", first(notSent, takes(time.Second)))
 			w.add("1")
@@ -281,6 +335,8 @@ func TestLines(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { bubble(t, c.rules, nil, c.run) })
 	}
 }
+
+func urgent(m *sms.Message) { m.Priority = 1 }
 
 // holdPatience is how long a line may keep a claim from another that is free.
 const holdPatience = 200 * time.Millisecond

@@ -118,7 +118,7 @@ func (l *life) review() {
 			return
 		}
 		from := l.m.State
-		l.apply(l.rules.Review(l.m, l.now))
+		l.apply(l.rules.Review(l.m, nil, l.now))
 		if from.Final() && l.m.State != from {
 			l.Fatalf("time made a message that was %s %s", from, l.m.State)
 		}

@@ -101,7 +101,30 @@ func TestReview(t *testing.T) {
 			Step{State: Sent, Due: start, Lane: "44/0"}},
 	} {
 		c.edit(&c.msg)
-		same(t, c.name, c.rules.Review(c.msg, now), c.want)
+		same(t, c.name, c.rules.Review(c.msg, nil, now), c.want)
+	}
+}
+
+// TestStartOverOnlyWithoutSIM: the rest of a message does not leave its SIM while
+// that is in service and takes it, however busy it is.
+func TestStartOverOnlyWithoutSIM(t *testing.T) {
+	now := start.Add(time.Hour)
+	for _, c := range []struct {
+		name    string
+		tries   int
+		serving []string
+		want    bool
+	}{
+		{"busy", 0, []string{"b", "a"}, false},
+		{"out of service", 0, []string{"b"}, true},
+		{"it refuses the rest", 1, []string{"a"}, true},
+	} {
+		m := message(Sent, Queued)
+		m.Lane, m.Tries = "sim:a", c.tries
+		s := network.Review(m, c.serving, now)
+		if s.StartOver != c.want || !c.want && !s.Review.Equal(now.Add(escalateAfter)) {
+			t.Errorf("%s: %+v", c.name, s)
+		}
 	}
 }
 
@@ -116,7 +139,7 @@ func TestStartOverWaits(t *testing.T) {
 	if err := m.Apply(s); err != nil {
 		t.Fatal(err)
 	}
-	if s = network.Review(m, m.Review); !s.StartOver || s.Lane != "44/0" {
+	if s = network.Review(m, nil, m.Review); !s.StartOver || s.Lane != "44/0" {
 		t.Errorf("it does not start over: %+v", s)
 	}
 }
@@ -135,7 +158,7 @@ func TestEscalationAfterRefusal(t *testing.T) {
 		if m.Review.After(now) {
 			t.Fatalf("in lane %s it is not looked at before %v", m.Lane, m.Review.Sub(now))
 		}
-		if err := m.Apply(network.Review(m, now)); err != nil {
+		if err := m.Apply(network.Review(m, nil, now)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,10 +175,10 @@ func TestNoRefundAfterStart(t *testing.T) {
 	for i := range m.Parts {
 		m.Parts[i].TPDU = submit(t, 2, i)
 	}
-	if err := m.Apply(network.Review(m, start.Add(escalateAfter))); err != nil {
+	if err := m.Apply(network.Review(m, nil, start.Add(escalateAfter))); err != nil {
 		t.Fatal(err)
 	}
-	if s := network.Review(m, m.Expires); s.State != Expired || s.Refund {
+	if s := network.Review(m, nil, m.Expires); s.State != Expired || s.Refund {
 		t.Errorf("%+v", s)
 	}
 }

@@ -222,6 +222,13 @@ func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) 
 	return lane, m.Due.Add(r.EscalateAfter), err == nil && r.shared(lane)
 }
 
+// comes reports whether the SIM of the first parts is only busy with what is more
+// urgent: it has refused nothing of the message.
+func comes(m Message, serving []string) bool {
+	sim, _ := pinned(m)
+	return m.Tries == 0 && slices.Contains(serving, sim)
+}
+
 // nextReview is when a message that step s queues has to be looked at again: at
 // once, if it comes back after the time to go up a tier. For the SIM of its
 // first parts it waits from now on, however old its place in the queue is.
@@ -250,15 +257,16 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Review decides about a message whose Review has come.
-func (r *Rules) Review(m Message, now time.Time) Step {
+// Review decides about a message whose Review has come. serving are the SIMs in
+// service.
+func (r *Rules) Review(m Message, serving []string, now time.Time) Step {
 	s := Step{State: m.State, Due: m.Due, Lane: m.Lane, Avoid: m.Avoid, AvoidUntil: m.AvoidUntil, Why: m.Why}
 	switch m.State {
 	case Scheduled:
 		s.State, s.Why = Queued, "its time has come"
 		s.Review = r.nextReview(m, s, now)
 	case Queued:
-		r.reviewQueued(m, now, &s)
+		r.reviewQueued(m, serving, now, &s)
 	case Unknown:
 		r.reviewUnknown(m, now, &s)
 	case Sent:
@@ -267,7 +275,7 @@ func (r *Rules) Review(m Message, now time.Time) Step {
 	return s
 }
 
-func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
+func (r *Rules) reviewQueued(m Message, serving []string, now time.Time, s *Step) {
 	if !now.Before(m.Expires) {
 		s.State, s.Refund, s.Why = Expired, !mayHaveLeft(m), "validity over"
 		return
@@ -278,7 +286,7 @@ func (r *Rules) reviewQueued(m Message, now time.Time, s *Step) {
 	if lane, at, ok := r.escalation(m, m.Lane); ok && !now.Before(at) {
 		s.Lane, s.Why = lane, fmt.Sprintf("no SIM of %s took it in %s: now for %s", m.Lane, r.EscalateAfter, lane)
 	}
-	if lane, at, ok := r.startOver(m, m.Lane); ok && !now.Before(at) {
+	if lane, at, ok := r.startOver(m, m.Lane); ok && !now.Before(at) && !comes(m, serving) {
 		s.Lane, s.StartOver, s.Duplicate = lane, true, true
 		s.Why = fmt.Sprintf("%s did not take the rest in %s: all parts again for %s", m.Lane, r.EscalateAfter, lane)
 	}

@@ -108,8 +108,8 @@ var claimTests = []test{
 	{name: "escalation by time", rules: routes, run: func(e *env) {
 		id := e.add(1, escalate(2))
 		e.nothing("b")
-		if lanes := e.overdue(escalateAfter); !slices.Equal(lanes, []sms.Lane{"44/1"}) {
-			e.Fatalf("work for lanes %q", lanes)
+		if work := e.overdue(escalateAfter); !slices.Equal(work, []queue.Work{{Lane: "44/1", Priority: 3, Count: 1}}) {
+			e.Fatalf("work %v", work)
 		}
 		e.tells(id, "accepted", "queued")
 		e.claimID("b", id)
@@ -126,8 +126,8 @@ var claimTests = []test{
 		id := e.add(1)
 		e.settle(e.claimID("a", id), notSent)
 		e.nothing("a")
-		if lanes := e.overdue(escalateAfter); len(lanes) != 1 {
-			e.Fatalf("work for lanes %q, want one lane", lanes)
+		if work := e.overdue(escalateAfter); len(work) != 1 {
+			e.Fatalf("work %v, want that of one lane", work)
 		}
 		e.claimID("a", id)
 	}},
@@ -153,8 +153,8 @@ var claimTests = []test{
 		}
 		e.overdue(time.Hour - time.Second)
 		e.nothing("a")
-		if lanes := e.overdue(time.Second); len(lanes) != 1 {
-			e.Fatalf("work for lanes %q, want one", lanes)
+		if work := e.overdue(time.Second); len(work) != 1 {
+			e.Fatalf("work for lanes %v, want one", work)
 		}
 		e.claimID("a", id)
 		e.tells(id, "accepted", "queued", "sending")

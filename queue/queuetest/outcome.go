@@ -196,8 +196,8 @@ var outcomeTests = []test{
 		e.nothing("a")
 		e.is(e.store.Cancel(e.ctx, queued), queue.ErrState)
 		e.is(e.store.Cancel(e.ctx, sms.NewID(time.Now())), queue.ErrNoMessage)
-		if lanes := e.overdue(time.Hour); len(lanes) != 0 {
-			e.Errorf("cancelled messages give work to %q", lanes)
+		if work := e.overdue(time.Hour); len(work) != 0 {
+			e.Errorf("cancelled messages give work to %v", work)
 		}
 	}},
 	{name: "cancel a held message", run: func(e *env) {
@@ -223,8 +223,8 @@ var outcomeTests = []test{
 		e.ok(e.store.Cancel(e.ctx, id))
 		e.want(id, sms.Cancelled)
 		e.balance(credits - sms.Credit)
-		if lanes := e.overdue(unknownWait); len(lanes) != 0 {
-			e.Errorf("it is sent again by %q", lanes)
+		if work := e.overdue(unknownWait); len(work) != 0 {
+			e.Errorf("it is sent again by %v", work)
 		}
 	}},
 	{name: "cancel between parts costs the price", run: func(e *env) {
@@ -244,8 +244,8 @@ var doubtTests = []test{
 		e.want(id, sms.Unknown, sms.Unknown)
 		e.flagged(id, false)
 		e.nothing("b")
-		if lanes := e.overdue(unknownWait); len(lanes) != 1 {
-			e.Fatalf("work for lanes %q, want one", lanes)
+		if work := e.overdue(unknownWait); len(work) != 1 {
+			e.Fatalf("work for lanes %v, want one", work)
 		}
 		e.want(id, sms.Queued, sms.Queued)
 		e.flagged(id, true)
@@ -282,8 +282,8 @@ var doubtTests = []test{
 	{name: "unknown is held where the account says so", run: func(e *env) {
 		id := e.add(1, func(m *sms.Message) { m.Resend = false })
 		e.settle(e.claim("a"), ambiguous)
-		if lanes := e.overdue(unknownWait); len(lanes) != 0 {
-			e.Fatalf("work for lanes %q", lanes)
+		if work := e.overdue(unknownWait); len(work) != 0 {
+			e.Fatalf("work for lanes %v", work)
 		}
 		e.want(id, sms.Unknown, sms.Unknown)
 		e.nothing("b")

@@ -190,12 +190,12 @@ const (
 
 // overdue lets time pass, and then the rules decide about all whose Review has
 // come.
-func (e *env) overdue(wait time.Duration) []sms.Lane {
+func (e *env) overdue(wait time.Duration, serving ...string) []queue.Work {
 	e.Helper()
 	time.Sleep(wait)
-	lanes, err := e.store.Overdue(e.ctx)
+	work, err := e.store.Overdue(e.ctx, serving)
 	e.ok(err)
-	return lanes
+	return work
 }
 
 func (e *env) show(id sms.ID) (sms.Message, []sms.Entry) {

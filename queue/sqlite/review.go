@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"cellpost/queue"
 	"cellpost/sms"
@@ -18,8 +17,8 @@ const overdueQuery = `SELECT seq FROM message
 
 // Overdue reviews messages, see [queue.Store]. A message that is being sent
 // keeps its Review for when the hand-over has ended.
-func (s *Store) Overdue(ctx context.Context) ([]sms.Lane, error) {
-	return ask(ctx, s, func(t *tx) ([]sms.Lane, error) {
+func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, error) {
+	return ask(ctx, s, func(t *tx) ([]queue.Work, error) {
 		if err := t.incomplete(); err != nil {
 			return nil, err
 		}
@@ -27,26 +26,26 @@ func (s *Store) Overdue(ctx context.Context) ([]sms.Lane, error) {
 		if err != nil {
 			return nil, err
 		}
-		var lanes []sms.Lane
+		var work []queue.Work
 		for _, seq := range list {
 			r, err := t.load(seq)
 			if err != nil {
 				return nil, err
 			}
-			if err := t.review(r); err != nil {
+			if err := t.review(r, serving); err != nil {
 				return nil, err
 			}
-			if r.msg.State == sms.Queued && !slices.Contains(lanes, r.msg.Lane) {
-				lanes = append(lanes, r.msg.Lane)
+			if r.msg.State == sms.Queued {
+				work = queue.AddWork(work, r.msg)
 			}
 		}
-		return lanes, nil
+		return work, nil
 	})
 }
 
-func (t *tx) review(r *record) error {
+func (t *tx) review(r *record, serving []string) error {
 	m := &r.msg
-	step := t.rules.Review(*m, t.now)
+	step := t.rules.Review(*m, serving, t.now)
 	event := string(step.State)
 	if step.State == sms.Sent {
 		event = "no report"
