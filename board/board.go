@@ -62,8 +62,9 @@ type model struct {
 // four ports of the VL805 must be off before the supply goes; a 400 has the
 // same controller, its keyboard on one of the ports. GPIO: a header has GPIO0
 // to GPIO27, of which 0 and 1 belong to the memory of a HAT; a Compute Module 3
-// brings out GPIO0 to GPIO45 (bcm2837-rpi-cm3-io3.dts). The 5 needs a driver
-// for its RP1 that the image's kernel does not have.
+// brings out GPIO0 to GPIO45 (bcm2837-rpi-cm3-io3.dts). The boards with a
+// BCM2712 (5, 500, CM5) need a driver for its RP1 that the image's kernel does
+// not have; those but the 5 are in Raspberry Pi's own tree of Linux only.
 func models() []model {
 	return []model{
 		{"Raspberry Pi 3B", "Raspberry Pi 3 Model B", "raspberrypi,3-model-b", PortsGanged, "1-1.2", 26, true},
@@ -76,6 +77,8 @@ func models() []model {
 		{"Raspberry Pi CM4", "Raspberry Pi Compute Module 4", "raspberrypi,4-compute-module", PortsCarrier, "", 26, true},
 		{"Raspberry Pi Zero 2 W", "Raspberry Pi Zero 2 W", "raspberrypi,model-zero-2-w", PortsFixed, "", 26, true},
 		{"Raspberry Pi 5", "Raspberry Pi 5 Model B", "raspberrypi,5-model-b", PortsGanged, "", 26, false},
+		{"Raspberry Pi 500", "Raspberry Pi 500", "raspberrypi,500", PortsGanged, "", 26, false},
+		{"Raspberry Pi CM5", "Raspberry Pi Compute Module 5", "raspberrypi,5-compute-module", PortsCarrier, "", 26, false},
 	}
 }
 

@@ -21,7 +21,8 @@ func write(t testing.TB, root, name, text string) {
 }
 
 // The texts and compatible strings are those of public sources: "dts" is Linux,
-// arch/arm/boot/dts/broadcom and arch/arm64/boot/dts; "raspios" is a list of what
+// arch/arm/boot/dts/broadcom and arch/arm64/boot/dts, "rpi dts" the same in
+// Raspberry Pi's tree of it; "raspios" is a list of what
 // Raspberry Pi OS 2024-03-15 shows on real boards, with its finding that a 3A+
 // runs on the tree of a 3B+; "log" is a kernel log ("Hardware name").
 func TestDetect(t *testing.T) {
@@ -45,6 +46,9 @@ func TestDetect(t *testing.T) {
 		{"raspios", "Raspberry Pi Zero 2 W Rev 1.0", "raspberrypi,model-zero-2-w\x00brcm,bcm2837", "Raspberry Pi Zero 2 W", PortsFixed},
 		{"raspios", "Raspberry Pi 5 Model B Rev 1.0", "raspberrypi,5-model-b\x00brcm,bcm2712", "Raspberry Pi 5", PortsGanged},
 		{"dts", "Raspberry Pi 5", "raspberrypi,5-model-b\x00brcm,bcm2712", "Raspberry Pi 5", PortsGanged},
+		{"rpi dts", "Raspberry Pi 500", "raspberrypi,500\x00brcm,bcm2712", "Raspberry Pi 500", PortsGanged},
+		{"rpi dts", "Raspberry Pi Compute Module 5", "raspberrypi,5-compute-module\x00brcm,bcm2712", "Raspberry Pi CM5", PortsCarrier},
+		{"a test of public code", "Raspberry Pi Compute Module 5 Lite Rev 1.0", "raspberrypi,5-compute-module\x00brcm,bcm2712", "Raspberry Pi CM5", PortsCarrier},
 		{"raspios", "Raspberry Pi Model B Plus Rev 1.2", "raspberrypi,model-b-plus\x00brcm,bcm2835", "Raspberry Pi Model B Plus Rev 1.2", PortsUnknown},
 		{"dts", "FriendlyElec NanoPi R4S", "friendlyarm,nanopi-r4s\x00rockchip,rk3399", "FriendlyElec NanoPi R4S", PortsUnknown},
 		{"a tree without a model", "", "linux,dummy-virt", "linux,dummy-virt", PortsUnknown},
@@ -62,7 +66,7 @@ func TestDetect(t *testing.T) {
 			if err != nil || b.Model != tt.want || b.Ports != tt.ports {
 				t.Errorf("%s, %s %q: %+v, %v, want %s", tt.source, dir, tt.model, b, err, tt.want)
 			}
-			if image := b.known && tt.want != "Raspberry Pi 5"; b.Image != image {
+			if image := b.known && !strings.Contains(tt.compatible, "bcm2712"); b.Image != image {
 				t.Errorf("%s: image %v", b.Model, b.Image)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,9 +47,25 @@ type Slot struct {
 	ledLine *output // if it is one
 }
 
+// Kind is what a step acts on.
+type Kind int
+
+// Kinds of steps, mildest first.
+const (
+	KindDevice Kind = iota // the USB device, which has to be there
+	KindPort               // the USB port
+	KindReset              // the reset line
+	KindPower              // the power line
+)
+
+// USB reports whether the module leaves the bus by such a step and comes back,
+// powered or not.
+func (k Kind) USB() bool { return k == KindDevice || k == KindPort }
+
 // Step is one way to bring a modem back.
 type Step struct {
 	Name   string // "USB re-authorise", for the log
+	Kind   Kind
 	Do     func(context.Context) error
 	Settle time.Duration // how long the modem may then take to answer
 }
@@ -114,6 +131,19 @@ func (s *Slot) Name() string { return s.cfg.Name }
 
 // Modem returns the name of the modem that sits in it; empty: nobody said.
 func (s *Slot) Modem() string { return s.cfg.Modem }
+
+// USB returns the port of the slot, "1-1.3"; empty: none is configured.
+func (s *Slot) USB() string { return s.cfg.USB }
+
+// Holds reports whether a USB device at a path, "1-1.3", is in the slot. A slot
+// without a port holds none.
+func (s *Slot) Holds(path string) bool {
+	return s.cfg.USB != "" && slices.Contains(s.usb.halves(), path)
+}
+
+// Plugged reports whether the bus has a device at the slot's port. One that has
+// crashed may be gone from the bus just as one that was pulled out.
+func (s *Slot) Plugged() bool { return s.cfg.USB != "" && s.usb.plugged() }
 
 // SIMs returns how many SIMs the slot's multiplexer can choose from; 0: none.
 func (s *Slot) SIMs() int {
@@ -208,16 +238,16 @@ func (s *Slot) SetLED(on bool) error {
 func (s *Slot) Resets() []Step {
 	var steps []Step
 	if s.cfg.USB != "" {
-		steps = append(steps, Step{"USB re-authorise", s.Reauthorise, settleUSB})
+		steps = append(steps, Step{"USB re-authorise", KindDevice, s.Reauthorise, settleUSB})
 		if s.gang == "" {
-			steps = append(steps, Step{"USB port off and on", s.CyclePort, settleStart})
+			steps = append(steps, Step{"USB port off and on", KindPort, s.CyclePort, settleStart})
 		}
 	}
 	if s.reset != nil {
-		steps = append(steps, Step{"reset line", s.Reset, settleStart})
+		steps = append(steps, Step{"reset line", KindReset, s.Reset, settleStart})
 	}
 	if s.power != nil {
-		steps = append(steps, Step{"power line", s.PowerCycle, settleStart})
+		steps = append(steps, Step{"power line", KindPower, s.PowerCycle, settleStart})
 	}
 	return steps
 }

@@ -363,6 +363,78 @@ func TestResets(t *testing.T) {
 	}
 }
 
+// TestStepKinds: what a step acts on is not read out of its name.
+func TestStepKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var kinds []Kind
+		var usb []bool
+		for _, step := range w.hardware(lines + `usb = "1-1.3"`).Slots[0].Resets() {
+			kinds, usb = append(kinds, step.Kind), append(usb, step.Kind.USB())
+		}
+		if !slices.Equal(kinds, []Kind{KindDevice, KindPort, KindReset, KindPower}) || !slices.Equal(usb, []bool{true, true, false, false}) {
+			t.Errorf("%v, on USB %v", kinds, usb)
+		}
+	})
+}
+
+// TestPlugged: the kernel shows a device at a port while it has one, authorised
+// or not.
+func TestPlugged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.hardware(slotUSB).Slots[0]
+		if !s.Plugged() || s.USB() != "1-1.3" {
+			t.Errorf("it is not at %q", s.USB())
+		}
+		if err := os.RemoveAll(filepath.Join(w.root, devices, "1-1.3")); err != nil {
+			t.Fatal(err)
+		}
+		if s.Plugged() {
+			t.Error("it is still there")
+		}
+		if s := w.hardware(lines).Slots[0]; s.Plugged() || s.USB() != "" || s.Holds("") {
+			t.Errorf("a slot without a port: %q", s.USB())
+		}
+	})
+}
+
+// TestHalves: a device is in the slot whichever half of a USB 3 socket it is at.
+func TestHalves(t *testing.T) {
+	for _, tt := range []struct{ usb, peer, half string }{
+		{"1-1.3", "", ""},
+		{"1-1.3", "2-1:1.0/2-1-port3", "2-1.3"},
+		{"2-1.4.2", "1-1.4:1.0/1-1.4-port2", "1-1.4.2"},
+		{"1-2", "2-0:1.0/usb2-port1", "2-1"},
+		{"1-1.3", "nonsense", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.hardware(strings.Replace(slotUSB, "1-1.3", tt.usb, 1)).Slots[0]
+			dirs := map[string]string{"1-1.3": "1-1:1.0/1-1-port3", "2-1.4.2": "2-1.4:1.0/2-1.4-port2", "1-2": "1-0:1.0/usb1-port2"}
+			write(t, w.root, devices+dirs[tt.usb]+"/disable", "0\n")
+			if tt.peer != "" {
+				if err := os.Symlink("../../"+tt.peer, filepath.Join(w.root, devices, dirs[tt.usb], "peer")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.RemoveAll(filepath.Join(w.root, devices, "1-1.3")); err != nil {
+				t.Fatal(err)
+			}
+			if !s.Holds(tt.usb) || s.Holds("1-9") || s.Plugged() {
+				t.Errorf("%s: itself %v, plugged %v", tt.usb, s.Holds(tt.usb), s.Plugged())
+			}
+			if tt.half == "" {
+				return
+			}
+			write(t, w.root, devices+tt.half+"/authorized", "1\n")
+			if !s.Holds(tt.half) || !s.Plugged() {
+				t.Errorf("%s at %s: held %v, plugged %v", tt.usb, tt.half, s.Holds(tt.half), s.Plugged())
+			}
+		})
+	}
+}
+
 func TestHardwareFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

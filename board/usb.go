@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +21,29 @@ type port struct {
 // attributeMax is the most that is read of a file below /sys, in octets: it has
 // a digit or a number.
 const attributeMax = 64
+
+// halves returns the names of the port: a USB 3 hub shows a socket as two ports,
+// and a device is at one of them, the slower one if its cable is bad.
+func (p port) halves() []string {
+	dir, err := p.dir()
+	if err != nil {
+		return []string{p.path}
+	}
+	peer, err := os.Readlink(filepath.Join(dir, "peer"))
+	hub, number, ok := strings.Cut(filepath.Base(peer), "-port")
+	if err != nil || !ok {
+		return []string{p.path}
+	}
+	if bus, ok := strings.CutPrefix(hub, "usb"); ok {
+		return []string{p.path, bus + "-" + number}
+	}
+	return []string{p.path, hub + "." + number}
+}
+
+// plugged reports whether the kernel has a device at the port, authorised or not.
+func (p port) plugged() bool {
+	return slices.ContainsFunc(p.halves(), func(path string) bool { return exists(filepath.Join(p.devices, path)) })
+}
 
 // authorise lets the kernel drop the device at the port (false) or take it anew
 // (true): Linux' Documentation/usb/authorization.rst.

@@ -115,7 +115,7 @@ func (f Facts) State() State {
 		return Absent
 	case f.Stalled:
 		return Stalled
-	case f.Parked:
+	case f.Parked && (!f.Answering || f.Card == CardUnknown): // else its card or network tells what is wrong
 		return Parked
 	case f.Recovering > 0 && !f.Answering:
 		return Recovering

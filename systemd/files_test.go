@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -80,8 +82,10 @@ func TestUsersAndFiles(t *testing.T) {
 	if passwd := read(t, root+"/etc/passwd"); !strings.HasPrefix(passwd, "cellpost:") {
 		t.Errorf("no user cellpost: %s", passwd)
 	}
-	if group := read(t, root+"/etc/group"); !regexp.MustCompile(`(?m)^dialout:.*:cellpost$`).MatchString(group) {
-		t.Errorf("cellpost is not in dialout: %s", group)
+	for _, name := range []string{"dialout", "gpio"} {
+		if group := read(t, root+"/etc/group"); !regexp.MustCompile(`(?m)^` + name + `:.*:cellpost$`).MatchString(group) {
+			t.Errorf("cellpost is not in %s: %s", name, group)
+		}
 	}
 	for path, mode := range map[string]os.FileMode{config: 0o640, filepath.Dir(config): 0o750} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
@@ -90,26 +94,101 @@ func TestUsersAndFiles(t *testing.T) {
 	}
 }
 
-const rules = "60-cellpost-modem.rules"
+// The unit names the groups that the user is in: one that is missing would keep
+// the service from starting.
+func TestUnitGroups(t *testing.T) {
+	unit, users := read(t, "cellpost.service"), read(t, "cellpost.sysusers.conf")
+	groups := strings.Fields(regexp.MustCompile(`(?m)^SupplementaryGroups=(.*)$`).FindStringSubmatch(unit)[1])
+	var members []string
+	for _, m := range regexp.MustCompile(`(?m)^m cellpost (\w+)$`).FindAllStringSubmatch(users, -1) {
+		members = append(members, m[1])
+	}
+	if !slices.Equal(groups, members) {
+		t.Errorf("the unit has groups %q, the user is in %q", groups, members)
+	}
+}
+
+// What the board needs is left open by the unit: docs/board.md.
+func TestUnitBoard(t *testing.T) {
+	unit := read(t, "cellpost.service")
+	for _, line := range []string{"DeviceAllow=char-gpiochip rw", "ReadWritePaths=-/sys/devices"} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %s", line)
+		}
+	}
+}
+
+const (
+	rules      = "60-cellpost-modem.rules"
+	boardRules = "61-cellpost-board.rules"
+)
 
 func TestRulesVerify(t *testing.T) {
 	tool(t, "udevadm")
 	if err := exec.Command("udevadm", "verify", "--help").Run(); err != nil {
 		t.Skip("udevadm verify is missing: it came with systemd 254")
 	}
-	run(t, "udevadm", "verify", rules)
+	run(t, "udevadm", "verify", "--resolve-names=never", rules, boardRules)
 }
 
 // The rules are a list of jumps: one to a label that is not there, or back,
 // would skip the rest in silence.
 func TestRulesJump(t *testing.T) {
-	text := read(t, rules)
-	for _, m := range regexp.MustCompile(`GOTO="(\w+)"`).FindAllStringSubmatchIndex(text, -1) {
-		label := `LABEL="` + text[m[2]:m[3]] + `"`
-		if !strings.Contains(text[m[1]:], label) {
-			t.Errorf("%s is not followed by %s", text[m[0]:m[1]], label)
+	for _, name := range []string{rules, boardRules} {
+		text := read(t, name)
+		for _, m := range regexp.MustCompile(`GOTO="(\w+)"`).FindAllStringSubmatchIndex(text, -1) {
+			label := `LABEL="` + text[m[2]:m[3]] + `"`
+			if !strings.Contains(text[m[1]:], label) {
+				t.Errorf("%s: %s is not followed by %s", name, text[m[0]:m[1]], label)
+			}
 		}
 	}
+}
+
+// TestRulesRun runs what the rules run, each on a device of its kind: the group
+// may then write what the board switches, and nothing else.
+func TestRulesRun(t *testing.T) {
+	for _, tt := range []struct {
+		rule        string // how it begins
+		open, still []string
+	}{
+		{`SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device"`, []string{"authorized"}, []string{"bConfigurationValue"}},
+		{`SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_interface"`, []string{"1-1-port1/disable", "1-1-port12/disable"}, []string{"authorized", "1-1-port1/quirks"}},
+		{`SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_interface"`, nil, []string{"usb1-port1/quirks"}}, // before Linux 6.0
+		{`SUBSYSTEM=="leds"`, []string{"brightness"}, []string{"trigger"}},
+	} {
+		dir := t.TempDir()
+		for _, name := range slices.Concat(tt.open, tt.still) {
+			file := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(t, "/bin/sh", "-c", ruleCommand(t, tt.rule, dir))
+		for mode, names := range map[os.FileMode][]string{0o664: tt.open, 0o644: tt.still} {
+			for _, name := range names {
+				if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != mode {
+					t.Errorf("%s: %v, %v, want mode %o", name, info.Mode(), err, mode)
+				}
+			}
+		}
+	}
+}
+
+// ruleCommand returns what a rule has the shell do, for a device in a directory
+// and the group of this process.
+func ruleCommand(t *testing.T, rule, dir string) string {
+	t.Helper()
+	for line := range strings.Lines(read(t, boardRules)) {
+		if m := regexp.MustCompile(`RUN\+="/bin/sh -c '([^'"]*)'"$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil && strings.HasPrefix(line, rule) {
+			return strings.NewReplacer("$sys$devpath", dir, "$$", "$", "cellpost", strconv.Itoa(os.Getgid())).Replace(m[1])
+		}
+	}
+	t.Fatalf("no rule begins with %s and runs something", rule)
+	return ""
 }
 
 // Every vendor whose port layout is known to the modem profiles is listed.

@@ -1,16 +1,14 @@
 // Package systemd knows what the service manager and the daemon tell each
-// other: readiness, the watchdog, sockets handed over; and, in the files
-// beside the code, how the service is run, which devices it may open and who
-// owns its files. Where systemd did not start the process, nothing happens and
+// other: readiness, the watchdog, a line of status; and, in the files beside
+// the code, how the service is run, which devices it may open and who owns its
+// files. Where systemd did not start the process, nothing happens and
 // no error is returned.
 package systemd
 
 import (
 	"fmt"
-	"net"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
@@ -36,31 +34,4 @@ func notify(state string) error {
 		return fmt.Errorf("notify systemd: %w: check NOTIFY_SOCKET and that the unit has Type=notify", err)
 	}
 	return nil
-}
-
-// Listeners returns the sockets that systemd listens on for this process, by
-// FileDescriptorName= of their socket units (default: the unit's name, as
-// cellpost-smtp.socket), in the order of the unit. The caller owns them. They
-// are handed over once: a second call returns none. After an error all are closed.
-func Listeners() (map[string][]net.Listener, error) {
-	byName := map[string][]net.Listener{}
-	var wrong error
-	for _, f := range activation.Files(true) {
-		l, err := net.FileListener(f)
-		f.Close()
-		if err != nil {
-			wrong = fmt.Errorf("socket %s from systemd: %w: use ListenStream= with Accept=no", f.Name(), err)
-			continue
-		}
-		byName[f.Name()] = append(byName[f.Name()], l)
-	}
-	if wrong == nil {
-		return byName, nil
-	}
-	for _, listeners := range byName {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}
-	return nil, wrong
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -128,6 +129,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	d.announce()
 	dog := start(ctx, d.feedWatchdog)
 	defer dog.stop()
+	status := start(ctx, d.tellStatus)
+	defer status.stop()
 
 	var ended error
 	select {
@@ -304,13 +307,62 @@ func (d *daemon) equip(c modem.Config) modem.Config {
 	if slot == nil {
 		return c
 	}
+	name := c.Name
 	for _, s := range slot.Resets() {
-		c.Steps = append(c.Steps, modem.Step{Name: s.Name, USB: strings.HasPrefix(s.Name, "USB"), Do: s.Do, Settle: s.Settle})
+		c.Steps = append(c.Steps, modem.Step{
+			Name: s.Name, USB: s.Kind.USB(), Settle: s.Settle,
+			Do: func(ctx context.Context) error {
+				if err := seated(name, slot, d.allFacts()); err != nil {
+					return err
+				}
+				return s.Do(ctx)
+			},
+			Worth: func() modem.Worth { return worth(s.Kind, name, slot, d.allFacts()) },
+		})
 	}
 	if slot.SIMs() > 1 {
 		c.SelectSIM = slot.SelectSIM
 	}
 	return c
+}
+
+func (d *daemon) allFacts() []modem.Facts {
+	var all []modem.Facts
+	for _, m := range d.fleet.Modems() {
+		all = append(all, m.Facts())
+	}
+	return all
+}
+
+// worth says what to expect of a step of a modem's slot. Where the slot names no
+// USB port, the modem tells whether it is there.
+func worth(k board.Kind, name string, slot *board.Slot, all []modem.Facts) modem.Worth {
+	plugged := slot.Plugged()
+	if slot.USB() == "" {
+		plugged = slices.ContainsFunc(all, func(f modem.Facts) bool { return f.Name == name && f.Present })
+	}
+	switch {
+	case seated(name, slot, all) != nil, !plugged && k == board.KindDevice:
+		return modem.Pointless
+	case !plugged:
+		return modem.Doubtful
+	}
+	return modem.Worthwhile
+}
+
+// seated returns an error if a modem is not in its slot at a USB port: modems
+// found by their IMEI may have changed places, and a step would hit the wrong one.
+func seated(name string, slot *board.Slot, all []modem.Facts) error {
+	for _, f := range all {
+		if slot.USB() == "" || f.USB == "" || !f.Present || f.Suspended {
+			continue
+		}
+		if mine := f.Name == name; mine != slot.Holds(f.USB) {
+			return fmt.Errorf("modem %s is at USB port %s, and slot %s of modem %s at %s: put it back, or correct usb in [[board.slot]]",
+				f.Name, f.USB, slot.Name(), name, slot.USB())
+		}
+	}
+	return nil
 }
 
 // openDoors listens on every door; what it returns serves them.
