@@ -123,6 +123,7 @@ func (s *session) startSaid(line string) bool {
 func (s *session) received(lines []string) {
 	if len(lines) < 2 {
 		s.m.log.Warn("code without its TPDU", "code", lines[0])
+		s.leave()
 		return
 	}
 	tpdu, err := cutSMSC(lines[1])

@@ -44,7 +44,7 @@ type session struct {
 	said      chan struct{}   // holds a token when there is another
 	lastSend  time.Time
 	lastHeard time.Time    // when the module was last found as it should be
-	left      bool         // something that the module brought, or stores, could not be kept
+	left      time.Time    // when something that the module brought, or stores, could not be kept; zero: nothing
 	confused  []time.Time  // when the module refused a message for reasons of its own
 	ussd      *ussdSession // nil until the module is known
 
@@ -269,6 +269,7 @@ func (s *session) inService(ctx context.Context) error {
 			s.keepLeft()
 			s.sweepLeft()
 		case <-sweep.C:
+			s.later(s.announceAgain) // it may wait for the acknowledgement of what never reached us
 			s.later(s.sweepNow)
 			s.later(s.readClock)
 			s.later(s.networkAgain) // where messages flow all the time nothing else asks

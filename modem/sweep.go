@@ -101,14 +101,20 @@ func (s *session) keepAndDelete(ctx context.Context, line string, index int) kep
 func (s *session) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left = true
+	s.left = time.Now()
 }
 
-// sweepLeft takes in what could not be kept when it was announced.
+// ackMost is how long modules wait for an acknowledgement, at most.
+const ackMost = 30 * time.Second
+
+// sweepLeft takes in what could not be kept when it was announced. It does so
+// until the module has waited in vain, for then it has to be told anew to announce.
 func (s *session) sweepLeft() {
 	s.mu.Lock()
-	left := s.left
-	s.left = false
+	left := !s.left.IsZero()
+	if time.Since(s.left) > ackMost {
+		s.left = time.Time{}
+	}
 	s.mu.Unlock()
 	if left {
 		s.later(s.announceAgain)

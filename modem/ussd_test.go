@@ -87,6 +87,8 @@ func TestDecodeUSSD(t *testing.T) {
 		{"GSM octets", "Cr\x05dito", 15, profile.USSDGSM, "Crédito"},
 		{"half a surrogate pair", "D83D", 72, profile.USSDText, "D83D"},
 		{"CR LF", "a\r\nb\rc", 15, profile.USSDText, "a\nb\nc"},
+		{"what a terminal would heed", "a\x1b[2J\tb\x07", 15, profile.USSDText, "a[2J\tb"},
+		{"the same in UCS2", "0061001B005B0032004A", 72, profile.USSDPacked, "a[2J"},
 		{"nothing", "", 15, profile.USSDPacked, ""},
 	} {
 		if got := decodeUSSD(tt.text, tt.dcs, tt.form); got != tt.want {
@@ -362,6 +364,21 @@ func TestUSSDOnModem(t *testing.T) {
 		a, err := u.request(t.Context(), d, "*100#")
 		if err != nil || a.Open || !strings.Contains(a.Text, "12.34") {
 			t.Errorf("%+v, %v", a, err)
+		}
+	})
+}
+
+// TestUSSDOctets: every character of the GSM alphabet comes through from a module
+// that gives its octets.
+func TestUSSDOctets(t *testing.T) {
+	const text = "@£$¥èéùìòÇ\nØø\n\nÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !#¤%&'()*+,-./0:;<=>?¡AZÄÖÑÜ§¿azäöñüà^{}\\[~]|€ \"@\"\n @\n"
+	synctest.Test(t, func(t *testing.T) {
+		n := sim.NewNetwork(sim.NetworkOptions{USSD: func(sim.Card, []string) sim.USSDAnswer { return sim.USSDAnswer{Text: text} }})
+		m := sim.NewModem(n, sim.Options{USSD: string(profile.USSDGSM)})
+		u := newUSSDSession(profile.USSDGSM, func(USSDAnswer) {})
+		d := serveSim(t, m, at.Config{Unsolicited: codes(nil), Handler: u.heard})
+		if a, err := u.request(t.Context(), d, "*100#"); err != nil || a.Text != text {
+			t.Errorf("%q, %v", a.Text, err)
 		}
 	})
 }

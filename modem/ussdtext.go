@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cellpost/modem/profile"
@@ -79,7 +80,7 @@ func decodeUSSD(text string, dcs int, form profile.USSD) string {
 			}
 		}
 	}
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	s = strings.ReplaceAll(strings.ReplaceAll(strings.Map(printable, s), "\r\n", "\n"), "\r", "\n")
 	if dcs == dcsGSMLanguage && len(s) > 2 && letters(s[0], s[1]) && s[2] == '\n' {
 		s = s[3:]
 	}
@@ -95,6 +96,15 @@ func plainUSSD(text string, form profile.USSD) string {
 		return pdu.DecodeLatin1([]byte(text))
 	}
 	return text
+}
+
+// printable drops control characters other than tabs and line ends: nobody but a
+// terminal would heed them.
+func printable(r rune) rune {
+	if unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) {
+		return -1
+	}
+	return r
 }
 
 // reading makes a text of octets; ok is false when they do not look like one.

@@ -83,7 +83,7 @@ func (v demoVerb) Run(ctx context.Context, s streams) error {
 	}
 	mail := start(ctx, sink.serve)
 	defer mail.stop()
-	network := sim.NewNetwork(sim.NetworkOptions{ReportDelay: v.ReportDelay, Screen: show.screen})
+	network := sim.NewNetwork(sim.NetworkOptions{ReportDelay: v.ReportDelay, Screen: show.screen, History: 1000})
 	modems := v.modems(network)
 	world := start(ctx, func(ctx context.Context) error { return simulate(ctx, modems, dir) })
 	defer world.stop()

@@ -47,8 +47,8 @@ const (
 
 // Defaults of [Timeouts]. Networks take up to two minutes to refuse a message.
 const (
-	DefaultPrompt = 10 * time.Second
-	DefaultResult = 150 * time.Second
+	defaultPrompt = 10 * time.Second
+	defaultResult = 150 * time.Second
 )
 
 // Config of a dialogue. The zero value takes no unsolicited codes out.
@@ -62,16 +62,6 @@ type Config struct {
 	// in order. It may send commands, and it must return: Run waits for it.
 	Handler func(lines []string)
 
-	// Late gets the result of a command that was given up: the lines of
-	// information, those that had come in time included, and the final result,
-	// which [Final] reads. It is called as Handler is, in order with it, at
-	// most once for each command given up, and before Resync returns or never.
-	//
-	// While Resync is at work its own answers may be mistaken for the result,
-	// so that only lines that name the command, or a +CMS ERROR, count then.
-	// An OK without information may be the modem's answer to the escape.
-	Late func(lines []string)
-
 	// Trace sees each line: '<' from the modem, '>' to it. Two goroutines call
 	// it. The lines hold numbers and texts of messages.
 	Trace func(dir byte, line string)
@@ -80,21 +70,28 @@ type Config struct {
 // Code is an unsolicited result code.
 type Code struct {
 	Prefix string // what its first line begins with, up to the end of a word: "+CMT", "RING"
-	Lines  int    // lines that follow the first: 1 for +CMT and +CDS in PDU mode
+	Lines  int    // lines that follow the first: 1 for +CMT and +CDS in PDU mode; fewer when some were lost
 
 	// Until, when set, takes the place of Lines: it tells whether the lines so far
 	// are all. A code whose last lines do not come is given to the handler as it is.
+	// Its lines keep all that stands in quotes, control octets too: they may be
+	// characters. An empty line is an LF before the next.
 	Until func(lines []string) bool
 }
 
 // Timeouts of [Dialogue.Submit]. A zero is the default.
 type Timeouts struct {
-	Prompt time.Duration // from the command to the prompt: [DefaultPrompt]
-	Result time.Duration // from the data to the final result: [DefaultResult]
+	Prompt time.Duration // from the command to the prompt: 10 s
+	Result time.Duration // from the data to the final result: 150 s
 
-	// Late, when set, takes the place of [Config].Late for this hand-over: its
-	// late result is never taken for that of another. It is called only when
-	// the data was written.
+	// Late, when set, gets the result of a hand-over that was given up when the
+	// data was written: the lines of information, those that had come in time
+	// included, and the final result, which [Final] reads. It is called as Handler
+	// is, in order with it, at most once, and before Resync returns or never.
+	//
+	// While Resync is at work its own answers may be mistaken for the result,
+	// so that only lines that name the command, or a +CMS ERROR, count then.
+	// An OK without information may be the modem's answer to the escape.
 	Late func(lines []string)
 }
 
@@ -114,6 +111,7 @@ type Dialogue struct {
 	port   io.ReadWriteCloser
 	config Config
 	in     splitter      // of the reader alone
+	text   unsolicited   // a code with Until that is being read; of the reader alone
 	turn   chan struct{} // holds one token while no command is under way and Run runs
 	gone   chan struct{} // closed when the dialogue has ended
 	writes chan []byte

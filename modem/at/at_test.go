@@ -34,7 +34,6 @@ func dial(t *testing.T, c Config) (*Dialogue, *station) {
 	if c.Handler == nil {
 		c.Handler = func(lines []string) { s.note(&s.heard, lines) }
 	}
-	c.Late = func(lines []string) { s.note(&s.late, lines) }
 	d := New(near, c)
 	run(t, d)
 	t.Cleanup(func() { far.Close() })
@@ -50,6 +49,12 @@ func run(t *testing.T, d *Dialogue) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// noting are Timeouts whose late results the station notes.
+func (s *station) noting(t Timeouts) Timeouts {
+	t.Late = func(lines []string) { s.note(&s.late, lines) }
+	return t
 }
 
 func (s *station) note(to *[][]string, lines []string) {
@@ -163,8 +168,8 @@ func TestSubmit(t *testing.T) {
 			[][]string{{"RING"}, {`+CMTI: "SM",3`}, {"^RSSI:20"}, {"+CDS: 25", "0006AA"}, {"^RSSI:21"}},
 		},
 		{"the more particular code", []string{prompt, "data", "< +CIEV: 7\r\n+X\r\n+CIEV: 1\r\n+CMGS: 17\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CIEV: 7", "+X"}, {"+CIEV: 1"}}},
-		{"code without its second line", []string{prompt, "data", "< \r\n+CMGS: 17\r\n\r\n+CMT: ,24\r\n\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, nil},
-		{"code without its second line, then another", []string{prompt, "data", "< +CMT: ,24\r\n+CMTI: \"SM\",3\r\n+CMT: ,9\r\n+CMGS: 17\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{`+CMTI: "SM",3`}}},
+		{"code without its second line", []string{prompt, "data", "< \r\n+CMGS: 17\r\n\r\n+CMT: ,24\r\n\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CMT: ,24"}}},
+		{"code without its second line, then another", []string{prompt, "data", "< +CMT: ,24\r\n+CMTI: \"SM\",3\r\n+CMT: ,9\r\n+CMGS: 17\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CMT: ,24"}, {`+CMTI: "SM",3`}, {"+CMT: ,9"}}},
 		{"reports that crowd round the prompt", []string{"< \r\n+CDS: 25\r\n", "< 0006AA\r\n> ", "data", "< \r\n+CMGS: 17\r\n\r\nOK\r\n"}, Result{Info: []string{"+CMGS: 17"}}, [][]string{{"+CDS: 25", "0006AA"}}},
 	}
 	for _, tt := range tests {
@@ -266,7 +271,7 @@ func TestSecondLineExpires(t *testing.T) {
 		_, s := dial(t, Config{Unsolicited: codes})
 		s.play("< +CMT: ,24\r\n", "~ 1001ms", "< 07AA\r\n", "< +CDS: 25\r\n", "~ 900ms", "< 0006\r\n")
 		s.settle()
-		check(t, "heard", s.heard, [][]string{{"+CDS: 25", "0006"}})
+		check(t, "heard", s.heard, [][]string{{"+CMT: ,24"}, {"+CDS: 25", "0006"}})
 	})
 }
 
@@ -608,4 +613,72 @@ func TestRunEnds(t *testing.T) {
 		_, err := far.Write([]byte("x"))
 		check(t, "the port", err, io.ErrClosedPipe)
 	})
+}
+
+// TestTextKept: what stands in the quotes of a code with Until comes through,
+// whether it is news or an answer, and noise elsewhere does not.
+func TestTextKept(t *testing.T) {
+	for _, tt := range []struct {
+		name, said string
+		want       []string // nil: as said
+	}{
+		{"characters below the blank", "+CUSD: 1,\"\x00\x01\x10\x11\x13\x1a\x1be\x7f\",15", nil},
+		{"blanks at the ends", "+CUSD: 1,\"\t a \",15", nil},
+		{"lines", "+CUSD: 1,\" a \n\x0b\r\n b \r\",15", []string{"+CUSD: 1,\" a ", "\x0b", " b ", "\",15"}},
+		{"empty lines", "+CUSD: 1,\"a\n\nb\r\n\r\n\r\nc\",15", []string{"+CUSD: 1,\"a", "\nb", "\n\nc\",15"}},
+		{"quotes within", "+CUSD: 1,\"a \"\x05\" \x06\n\x07\",15", []string{"+CUSD: 1,\"a \"\x05\" \x06", "\x07\",15"}},
+		{"noise around", "\x00 +CU\x00SD: 1,\"\x00\"\x11,\x0015 \x13", []string{"+CUSD: 1,\"\x00\",15"}},
+		{"no text", "+CU\x00SD: 2", []string{"+CUSD: 2"}},
+		{"another code", "+CREG: \"\x00\" ", []string{"+CREG: \"\""}},
+	} {
+		want := tt.want
+		if want == nil {
+			want = []string{tt.said}
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			for _, piece := range []int{1, 3, len(tt.said)} {
+				synctest.Test(t, func(t *testing.T) {
+					d, s := dial(t, Config{Unsolicited: codes})
+					for piece := range slices.Chunk([]byte("\r\n"+tt.said+"\r\n\x00\r\n"), piece) {
+						s.play("< " + string(piece))
+						s.settle()
+					}
+					check(t, "heard", s.heard, [][]string{want})
+					s.play("> AT+CUSD=1;+CREG?\r", "< \r\n"+tt.said+"\r\n\r\n\x00OK\x11\r\n")
+					info, err := d.Command(t.Context(), "+CUSD=1;+CREG?", time.Second)
+					check(t, "error", err, nil)
+					check(t, "answer", info, want)
+				})
+			}
+		})
+	}
+}
+
+// TestTextWithoutEnd: a text whose closing quote is lost ends at the next line
+// that is not its own, and soon.
+func TestTextWithoutEnd(t *testing.T) {
+	const lost = "< \r\n+CUSD: 1,\"\x00a\r\n"
+	text := []string{"+CUSD: 1,\"\x00a"}
+	for _, tt := range []struct {
+		name   string
+		script []string
+		want   [][]string
+	}{
+		{"a code", []string{lost, "< \r\n\x00+CMTI: 1\r\n"}, [][]string{text, {"+CMTI: 1"}}},
+		{"the answer", []string{lost, "< \r\n\x00+CSQ: 1\r\n\r\n\x00OK\r\n"}, [][]string{text}},
+		{"time", []string{lost, "~ 1.1s", "< \r\n\x00+CSQ: 1\r\n\x00x\r\n\r\nOK\r\n"}, [][]string{text}},
+		{"no end of line", []string{"< \r\n+CUSD: 1,\"" + strings.Repeat("\x00", 2*maxLine) + "\r\n", "< \r\n\x00+CMTI: 1\r\n"}, [][]string{{"+CMTI: 1"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, s := dial(t, Config{Unsolicited: codes})
+				s.play(append([]string{"> AT+CSQ\r"}, tt.script...)...)
+				s.play("~ 2s", "< \r\nOK\r\n")
+				_, err := d.Command(t.Context(), "+CSQ", time.Minute)
+				check(t, "error", err, nil)
+				s.settle()
+				check(t, "heard", s.heard, tt.want)
+			})
+		})
+	}
 }

@@ -50,8 +50,8 @@ func newHandOver(cmd, data string, t Timeouts) *exchange {
 		cmd:      cmd,
 		handOver: true,
 		data:     data,
-		promptIn: cmp.Or(t.Prompt, DefaultPrompt),
-		resultIn: cmp.Or(t.Result, DefaultResult),
+		promptIn: cmp.Or(t.Prompt, defaultPrompt),
+		resultIn: cmp.Or(t.Result, defaultResult),
 		late:     t.Late,
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultBaud is for ports that have no rate of their own to speak of, as those
+// defaultBaud is for ports that have no rate of their own to speak of, as those
 // on USB.
-const DefaultBaud = 115200
+const defaultBaud = 115200
 
 // Open opens a serial port with 8 data bits, no parity and 1 stop bit, raises
 // DTR and RTS, and locks it against other programs that lock. A baud of zero
-// is [DefaultBaud]. Close frees a Read and a Write that block.
+// is 115,200. Close frees a Read and a Write that block.
 func Open(path string, baud int) (io.ReadWriteCloser, error) {
 	if baud == 0 {
-		baud = DefaultBaud
+		baud = defaultBaud
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -32,49 +32,118 @@ func (d *Dialogue) receive(b []byte) {
 	d.unanswered = 0
 	d.mu.Unlock()
 	for line := range d.in.push(b) {
-		d.trace('<', line)
-		d.take(line)
+		if line = d.tidy(line); line != "" {
+			d.trace('<', line)
+			d.take(line)
+		}
 	}
 	// The prompt has no line end (27.005, 3.5.1).
-	if rest, ok := d.prompt(d.in.rest()); ok {
+	if rest, ok := d.prompt(plain(d.in.rest())); ok {
 		d.trace('<', "> ")
 		d.in.reset(rest)
 	}
 }
 
 // splitter cuts a stream into lines. CR and LF both end one: some modems send
-// only one of them. Control octets are no part of any line.
+// only one of them. Control octets are no part of any line, but those after a
+// quote may be characters.
 type splitter struct {
-	line []byte
-	long bool // the line is over maxLine: skip to its end
+	line   []byte
+	long   bool // the line is over maxLine: skip to its end
+	cr     bool // the last octet was CR
+	quoted bool // a quote has come, or text
+	text   bool // set by the reader: the next line goes on with a quoted text
 }
 
-// push yields the lines that b ends, without blanks around them and without
-// those that are empty.
+// push yields the lines that b ends, without those that are empty.
 func (s *splitter) push(b []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, c := range b {
+			pair := s.cr && c == '\n'
+			s.cr = c == '\r'
 			switch {
-			case c == '\r' || c == '\n':
-				line := strings.TrimSpace(string(s.line))
-				s.line, s.long = s.line[:0], false
-				if line != "" && !yield(line) {
+			case pair:
+			case s.cr || c == '\n':
+				if !s.end(yield) {
 					return
 				}
-			case c < ' ' || c == 0x7f || s.long:
+			case control(c) && !s.quoted || s.long:
 			case len(s.line) == maxLine:
 				s.line, s.long = s.line[:0], true
 			default:
+				s.quoted = s.quoted || c == '"'
 				s.line = append(s.line, c)
 			}
 		}
 	}
 }
 
+// end ends a line. An empty one of a text stands as LF before the next.
+func (s *splitter) end(yield func(string) bool) bool {
+	if s.text && strings.Trim(string(s.line), "\n") == "" && len(s.line) < maxLine {
+		s.line = append(s.line, '\n')
+		return true
+	}
+	line := string(s.line)
+	s.line, s.long = s.line[:0], false
+	goesOn := line == "" || yield(line)
+	s.quoted = s.text
+	return goesOn
+}
+
 // rest is what has come of a line that has not ended.
 func (s *splitter) rest() string { return string(s.line) }
 
 func (s *splitter) reset(rest string) { s.line = append(s.line[:0], rest...) }
+
+func control(c byte) bool { return c < ' ' || c == 0x7f }
+
+// plain is a line without control octets, and blanks around it.
+func plain(line string) string {
+	b := make([]byte, 0, len(line))
+	for i := range len(line) {
+		if c := line[i]; !control(c) {
+			b = append(b, c)
+		}
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// tidy takes off a line what is no part of it. In the quotes of a code with Until
+// all stays: in the GSM alphabet @ is 0x00, _ is 0x11 and à is 0x7F.
+func (d *Dialogue) tidy(line string) string {
+	short := plain(line)
+	if d.in.text = d.inText(short); !d.in.text {
+		d.text = unsolicited{}
+		return short
+	}
+	if d.text.lines == nil {
+		line = strings.TrimLeft(line, " ")
+	}
+	quote := strings.LastIndexByte(line, '"')
+	closed := line[:quote+1] + plain(line[quote+1:])
+	d.text.lines = append(d.text.lines, closed)
+	if d.text.whole() {
+		d.in.text, d.text = false, unsolicited{}
+		return closed
+	}
+	d.text.lines[len(d.text.lines)-1] = line
+	return line
+}
+
+// inText tells whether a line begins a code with Until, or goes on with it. One
+// whose closing quote is lost does so for a moment, and to the next line that is
+// not its own.
+func (d *Dialogue) inText(line string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	code, found := d.code(line, nil)
+	if found && code.Until != nil {
+		d.text = unsolicited{code: code, since: time.Now()}
+		return true
+	}
+	return !found && d.text.lines != nil && time.Since(d.text.since) <= lineApart && !d.answers(line, d.current)
+}
 
 // prompt takes the prompt that an exchange waits for off the start of a line.
 // An echo of the command may stand before it.
@@ -202,17 +271,15 @@ func (d *Dialogue) unsolicited(line string, x *exchange) bool {
 	return true
 }
 
-// endPartial gives the code that has begun to the handler. One of a known number
-// of lines that has not all of them is dropped: the network repeats it.
+// endPartial gives the code that has begun to the handler, even if lines are
+// missing: a module that waits for an acknowledgement of it is not to be left so.
 func (d *Dialogue) endPartial() {
 	p := d.partial
 	d.partial = unsolicited{}
 	if p.late != nil {
 		p.late.Stop()
 	}
-	if p.code.Until != nil || p.whole() {
-		d.post(d.config.Handler, p.lines)
-	}
+	d.post(d.config.Handler, p.lines)
 }
 
 // expirePartial ends a code whose last lines do not come.
@@ -227,13 +294,12 @@ func (d *Dialogue) expirePartial() {
 // follows tells whether a line can be one of those after the first of a code.
 // A code that lost them must not swallow the answer to a command.
 func (d *Dialogue) follows(line string, x *exchange) bool {
-	if time.Since(d.partial.since) > lineApart {
-		return false
-	}
-	if x == nil && !d.outOfStep {
-		return true
-	}
-	return normal(line) == "" && (x == nil || !x.names(line))
+	return time.Since(d.partial.since) <= lineApart && !d.answers(line, x)
+}
+
+// answers tells whether a line is of the answer to a command, and nothing else.
+func (d *Dialogue) answers(line string, x *exchange) bool {
+	return (x != nil || d.outOfStep) && normal(line) != "" || x != nil && x.names(line)
 }
 
 // code finds the unsolicited code that a line begins, the most particular one.

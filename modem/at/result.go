@@ -20,7 +20,7 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("the modem answered +%s ERROR: %s", e.Set, e.Text)
 }
 
-// Final reads a final result as [Config].Late gets it: nil for OK, else a
+// Final reads a final result as [Timeouts].Late gets it: nil for OK, else a
 // [*CommandError].
 func Final(line string) error {
 	if line == "OK" {

@@ -32,21 +32,11 @@ func (d *Dialogue) late(line string) {
 	answer := d.answer
 	d.answer = nil
 	if d.owed != nil && (d.probe == nil || d.owed.settledBy(answer)) {
-		call := d.lateCall(d.owed)
+		if d.owed.written {
+			d.post(d.owed.late, answer)
+		}
 		d.owed = nil
-		d.post(call, answer)
 	}
-}
-
-// lateCall returns who gets the late result of an exchange; nil: nobody.
-func (d *Dialogue) lateCall(x *exchange) func([]string) {
-	switch {
-	case x.late == nil:
-		return d.config.Late
-	case x.written:
-		return x.late
-	}
-	return nil
 }
 
 func (d *Dialogue) keep(line string) {

@@ -17,7 +17,7 @@ func giveUp(t *testing.T, d *Dialogue, s *station) {
 	s.play("> ATV1\r", "< \r\nOK\r\n", "> AT"+submit+"\r", "< \r\n> ", "> "+data+"\x1a")
 	_, err := d.Command(t.Context(), "V1", time.Second)
 	check(t, "command", err, nil)
-	check(t, "hand-over", d.Submit(t.Context(), submit, data, Timeouts{Result: time.Minute}), Result{Written: true, Err: ErrTimeout})
+	check(t, "hand-over", d.Submit(t.Context(), submit, data, s.noting(Timeouts{Result: time.Minute})), Result{Written: true, Err: ErrTimeout})
 	s.settle()
 }
 
@@ -112,7 +112,7 @@ func TestResync(t *testing.T) {
 	}
 }
 
-// The result of a command whose answer looks unsolicited is late, not news.
+// The late answer to a command that looks unsolicited is no news.
 func TestLateAnswerThatLooksUnsolicited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, s := dial(t, Config{Unsolicited: codes})
@@ -122,7 +122,6 @@ func TestLateAnswerThatLooksUnsolicited(t *testing.T) {
 		s.settle()
 		s.play("< \r\n+CREG: 0,1\r\n\r\nOK\r\n\r\n+CREG: 5\r\n")
 		s.settle()
-		check(t, "late", s.late, [][]string{{"+CREG: 0,1", "OK"}})
 		check(t, "heard", s.heard, [][]string{{"+CREG: 5"}})
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +132,6 @@ func TestLateAnswerThatLooksUnsolicited(t *testing.T) {
 		check(t, "resync", d.Resync(t.Context()), nil)
 		s.play("< \r\n+CREG: 5\r\n")
 		s.settle()
-		check(t, "late", s.late, [][]string(nil))
 		check(t, "heard", s.heard, [][]string{{"+CREG: 5"}})
 	})
 }
@@ -142,7 +140,7 @@ func TestLateKeepsWhatCameInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, s := dial(t, Config{})
 		s.play("> AT"+submit+"\r", "< \r\n> ", "> "+data+"\x1a", "< \r\n+CMGS: 17\r\n", "~ 2m", "< \r\nOK\r\n")
-		r := d.Submit(t.Context(), submit, data, Timeouts{Result: time.Minute})
+		r := d.Submit(t.Context(), submit, data, s.noting(Timeouts{Result: time.Minute}))
 		check(t, "result", r, Result{Info: []string{"+CMGS: 17"}, Written: true, Err: ErrTimeout})
 		s.settle()
 		check(t, "late", s.late, [][]string{{"+CMGS: 17", "OK"}})
@@ -225,8 +223,8 @@ func TestHungThoughItTalks(t *testing.T) {
 	})
 }
 
-// The late result of a hand-over goes to whom that named, and to nobody when
-// the data never left.
+// The late result of a hand-over goes to whom that named, unless the data never
+// left.
 func TestLateOfHandOver(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -241,14 +239,12 @@ func TestLateOfHandOver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, s := dial(t, Config{})
 				s.play(tt.script...)
-				var late [][]string
-				r := d.Submit(t.Context(), submit, data, Timeouts{Late: func(lines []string) { s.note(&late, lines) }})
+				r := d.Submit(t.Context(), submit, data, s.noting(Timeouts{}))
 				check(t, "error", r.Err, ErrTimeout)
 				s.settle()
 				s.play("< \r\n" + tt.line + "\r\n")
 				s.settle()
-				check(t, "late", late, tt.late)
-				check(t, "late to others", s.late, [][]string(nil))
+				check(t, "late", s.late, tt.late)
 			})
 		})
 	}

@@ -150,13 +150,29 @@ func (m *Modem) pass(format string, a arrival) bool {
 	return true
 }
 
+// again is when the network delivers once more to a terminal that did not
+// acknowledge: networks wait a minute and longer.
+const again = time.Minute
+
 // refuse gives a TPDU that was not acknowledged back to the network, which
-// delivers it again. Unlike 3GPP TS 27.005, 3.4.1 the routing stays on, as in
-// most modems.
+// delivers it again. Modules that follow 3GPP TS 27.005, 3.4.4 pass nothing on
+// any more, until AT+CNMI is set anew.
 func (m *Modem) refuse(a *arrival) {
-	if m.unacked == a {
+	switch {
+	case m.unacked != a:
+	case m.profile.unroutes:
+		m.unacked = nil
+		m.set.cnmi[cnmiMT], m.set.cnmi[cnmiDS] = 0, 0
+		m.deliverIn(again, *a)
+	default:
 		m.giveBack()
 	}
+}
+
+// deliverIn has the network deliver a TPDU to the card in use once more.
+func (m *Modem) deliverIn(d time.Duration, a arrival) {
+	s := m.sim
+	time.AfterFunc(d, func() { m.net.post(s, a) })
 }
 
 func (m *Modem) store(a arrival, mem int, code string, shown bool) bool {
@@ -198,8 +214,7 @@ func (m *Modem) cnma(r request) pdu.Cause {
 		m.unacked = nil
 		return success
 	}
-	s, a := m.sim, *m.unacked
+	m.deliverIn(m.o.AckTime, *m.unacked)
 	m.unacked = nil
-	time.AfterFunc(m.o.AckTime, func() { m.net.post(s, a) })
 	return success
 }

@@ -111,6 +111,45 @@ func TestAcknowledgement(t *testing.T) {
 	})
 }
 
+// TestUnrouted: modules that follow the standard pass nothing on after a TPDU that
+// was not acknowledged, and the network is slow to deliver it again.
+func TestUnrouted(t *testing.T) {
+	for profile, cnmi := range map[string][3]string{
+		"tc35":  {"3,2,0,1,1", "3,0,0,0,1"},
+		"e3372": {"2,2,0,1,0", "2,0,0,0,0"},
+	} {
+		t.Run(profile, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := NewNetwork(NetworkOptions{})
+				o := quiet
+				o.Profile = profile
+				x := connect(t, NewModem(n, o))
+				if profile == "e3372" {
+					x.expect("AT^CURC=0\r", "OK")
+				}
+				x.say("AT+CSMS=1;+CNMI=" + cnmi[0] + "\r")
+				one := inbound(t, "+CMT: ,", "one")
+				if err := n.Send(own, handset, "one"); err != nil {
+					t.Fatal(err)
+				}
+				x.passes(0, one)
+				x.passes(defaultAckTime, "")
+				two := inbound(t, "+CMT: ,", "two")
+				x.expect("AT+CNMI?\r", "+CNMI: "+cnmi[1]+"|OK")
+				x.expect("AT+CNMI="+cnmi[0]+"\r", "OK")
+				if err := n.Send(own, handset, "two"); err != nil {
+					t.Fatal(err)
+				}
+				x.passes(0, two)
+				x.expect("AT+CNMA\r", "OK")
+				x.passes(again-1, "")
+				x.passes(1, one)
+				x.expect("AT+CNMA\r", "OK")
+			})
+		})
+	}
+}
+
 // TestUnacknowledged: a TPDU that nobody acknowledged outlasts a restart.
 func TestUnacknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

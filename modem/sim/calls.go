@@ -80,7 +80,7 @@ func (n *Network) hungUp(c *call, end CallEnd) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.Ended, c.End = time.Now(), end
-	n.calls = append(n.calls, c.Call)
+	n.calls = trim(append(n.calls, c.Call), n.o.History)
 	n.wake()
 }
 

@@ -166,10 +166,11 @@ func (m *Modem) storm(lines int) {
 	}
 }
 
-// freeze drops what is under way.
+// freeze drops what is under way. A start begins anew after it.
 func (m *Modem) freeze(f Fault) {
 	m.thaw()
 	m.life++
+	m.unstarted = m.unstarted || m.state == booting
 	m.frozen, m.state = true, ready
 	m.line, m.held = m.line[:0], nil
 	if f.Kind == Jam {
@@ -181,7 +182,7 @@ func (m *Modem) freeze(f Fault) {
 	life := m.life
 	m.later(f.For, func() {
 		if m.life == life {
-			m.thaw()
+			m.wake()
 		}
 	})
 }
@@ -190,7 +191,15 @@ func (m *Modem) freeze(f Fault) {
 func (m *Modem) Thaw() {
 	m.mu.Lock()
 	defer m.leave()
+	m.wake()
+}
+
+// wake ends a freeze, and what that has interrupted goes on.
+func (m *Modem) wake() {
 	m.thaw()
+	if m.unstarted {
+		m.restart()
+	}
 }
 
 func (m *Modem) thaw() {

@@ -360,3 +360,33 @@ func TestReferences(t *testing.T) {
 		}
 	})
 }
+
+// TestFrozenStart: a modem that freezes while it starts does so anew when it thaws.
+func TestFrozenStart(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault Fault
+		thaw  bool
+	}{
+		{"for a time", Fault{Kind: Freeze, For: time.Minute}, false},
+		{"until it thaws", Fault{Kind: Freeze}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := NewModem(NewNetwork(NetworkOptions{}), Options{NoEcho: true, Boot: 2 * time.Second})
+				x := connect(t, m)
+				m.Reboot()
+				x.passes(time.Second, "")
+				m.Strike(tt.fault)
+				x.passes(time.Minute-1, "")
+				time.Sleep(time.Nanosecond)
+				if tt.thaw {
+					m.Thaw()
+				}
+				x.passes(2*time.Second, "RDY|+CFUN: 1|+CPIN: READY|SMS Ready")
+				x.expect("AT+CREG?\r", "+CREG: 0,1|OK")
+				x.passes(time.Hour, "")
+			})
+		})
+	}
+}

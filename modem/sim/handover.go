@@ -46,7 +46,7 @@ func (m *Modem) cmgs(r request) pdu.Cause {
 		m.o.Heard(m.lineAt)
 	}
 	if !m.finalAt.IsZero() {
-		m.gaps = append(m.gaps, m.lineAt.Sub(m.finalAt))
+		m.gaps = trim(append(m.gaps, m.lineAt.Sub(m.finalAt)), m.net.o.History)
 		m.finalAt = time.Time{}
 	}
 	m.job = handover{sim: m.sim, want: n, hex: m.job.hex[:0], fault: m.nextFault()}

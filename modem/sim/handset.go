@@ -58,7 +58,7 @@ func (n *Network) show(from string, s pdu.Submit) {
 		}
 		screen.Text, screen.Parts = pdu.Join(parts).Text, len(parts)
 	}
-	n.screens = append(n.screens, screen)
+	n.screens = trim(append(n.screens, screen), n.o.History)
 	n.wake()
 	if n.o.Screen != nil {
 		n.o.Screen(screen)

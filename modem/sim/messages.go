@@ -135,7 +135,7 @@ func (m *Modem) cpms(r request) pdu.Cause {
 	}
 	chosen := m.set.mem
 	names := r.fields()
-	if len(names) > len(chosen) || len(names) > 1 && m.profile.oneMemory {
+	if len(names) > len(chosen) || len(names) > 2 && m.profile.twoLists {
 		return incorrect
 	}
 	for i, name := range names {
@@ -154,7 +154,7 @@ func (m *Modem) cpms(r request) pdu.Cause {
 func (m *Modem) usage(named bool) string {
 	var parts []string
 	chosen := m.set.mem[:]
-	if m.profile.oneMemory {
+	if m.profile.twoLists {
 		chosen = chosen[:2]
 	}
 	for _, k := range chosen {

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ type NetworkOptions struct {
 	ReportFrom  string        // of the SMSC that status reports come from; default Number
 	ReportDelay time.Duration // from acceptance to the status report
 	National    string        // country code whose numbers are reported in national form: 07700900123
+	History     int           // of entries, screens, calls and gaps at least so many, the newest, are kept, and twice as many at most; zero: all
 	Seen        func(Entry)   // called for each message accepted
 	Screen      func(Screen)  // called for each message that a handset shows
 
@@ -76,7 +78,7 @@ type Entry struct {
 	MR        byte       // TP-MR as the network got it
 	Submit    pdu.Submit // decoded; shared, not to be changed
 	TPDU      []byte     // as it came; shared, not to be changed
-	Duplicate bool       // same number, text and part as an entry before, whichever SIM and reference
+	Duplicate bool       // same number, text and part as an entry before that is kept, whichever SIM and reference
 }
 
 // heldKey is what TP-RD compares. 3GPP TS 23.040, 9.2.3.25.
@@ -189,10 +191,35 @@ func (n *Network) enter(e Entry) {
 	e.Duplicate = n.copies[id]
 	n.copies[id] = true
 	n.ledger = append(n.ledger, e)
+	if kept := trim(n.ledger, n.o.History); len(kept) < len(n.ledger) {
+		n.ledger = kept
+		n.forget(e.At)
+	}
 	n.wake()
 	if n.o.Seen != nil {
 		n.o.Seen(e)
 	}
+}
+
+// trim drops the oldest of a list once it is twice as long as is to be kept. Who
+// reads the list that was is not disturbed.
+func trim[T any](list []T, keep int) []T {
+	if keep <= 0 || len(list) < 2*keep {
+		return list
+	}
+	return slices.Clone(list[len(list)-keep:])
+}
+
+// forget drops what the network knows besides of messages that are not kept.
+func (n *Network) forget(now time.Time) {
+	clear(n.copies)
+	for _, e := range n.ledger {
+		n.copies[identity(e.Submit)] = true
+	}
+	maps.DeleteFunc(n.held, func(_ heldKey, until time.Time) bool { return now.After(until) })
+	maps.DeleteFunc(n.parts, func(_ pdu.FragmentKey, parts []pdu.Fragment) bool {
+		return now.Sub(parts[len(parts)-1].At) > partsKept
+	})
 }
 
 // identity is what makes two messages copies: number, coding, part and content.
@@ -291,7 +318,7 @@ func (n *Network) WaitForCalls(ctx context.Context, fulfilled func([]Call) bool)
 	return n.wait(ctx, func(s sights) bool { return fulfilled(s.calls) })
 }
 
-// sights are what can be waited for. All of it only grows, so that what is there
+// sights are what can be waited for. None of it is changed, so that what is there
 // can be read without the lock.
 type sights struct {
 	ledger  []Entry

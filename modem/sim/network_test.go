@@ -233,3 +233,36 @@ func TestWaitFor(t *testing.T) {
 		}
 	})
 }
+
+// TestHistory: what a network and its modem keep is bounded, and copies of what
+// they keep are still known.
+func TestHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const kept = 10
+		n := NewNetwork(NetworkOptions{History: kept})
+		m := NewModem(n, quiet)
+		x := connect(t, m)
+		for i := range 10 * kept {
+			command, data := cmgs(t, submission(t, handset, fmt.Sprint(i)))
+			x.expect(command, "> ")
+			x.expect(data, fmt.Sprintf("+CMGS: %d|OK", i+1))
+			time.Sleep(time.Hour)
+		}
+		for what, length := range map[string]int{
+			"entries": len(n.Ledger()), "screens": len(n.Screens()), "gaps": len(m.Gaps()), "copies": len(n.copies),
+		} {
+			if length < kept || length >= 2*kept {
+				t.Errorf("%d %s are kept", length, what)
+			}
+		}
+		if len(n.held) > 3*kept {
+			t.Errorf("%d messages are held for TP-RD", len(n.held))
+		}
+		last := n.Ledger()[len(n.Ledger())-1]
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !n.copies[identity(last.Submit)] {
+			t.Error("a copy of the last one is not known")
+		}
+	})
+}

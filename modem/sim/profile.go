@@ -34,12 +34,13 @@ type profile struct {
 	direct3    bool      // +CMT and +CDS need phase 2+ and mode 3
 	discards   bool      // mode 1 throws codes away while a hand-over is under way
 	noAck      bool      // +CMT and +CDS want no AT+CNMA in phase 2+
+	unroutes   bool      // +CMT and +CDS that got no AT+CNMA in time set mt and ds of AT+CNMI to 0
 	csms       string    // answer of AT+CSMS?, with a number for the service; where it differs
 	cds        string    // form of +CDS: length and PDU
 	cdsi       string    // all that +CDSI says, wherever the report is
 	reports    int       // index of the memory that +CDSI means
 	memories   [3][]int  // what AT+CPMS takes, by parameter; the first are chosen
-	oneMemory  bool      // AT+CPMS takes one parameter and knows two memories
+	twoLists   bool      // AT+CPMS knows two memories, and lists in double parentheses
 	indexBase  int       // first index of a memory
 	buffer     int       // digits of a TPDU it takes without flow control; 0: any
 	slowRefuse bool      // what the network refuses is +CMS ERROR: 350, Options.Slow late
@@ -163,7 +164,7 @@ func (m *Modem) named() string {
 		}
 		lists = append(lists, "("+strings.Join(names, ",")+")")
 	}
-	if m.profile.oneMemory {
+	if m.profile.twoLists {
 		return "+CPMS: (" + strings.Join(lists[:2], ",") + ")"
 	}
 	return "+CPMS: " + strings.Join(lists, ",")

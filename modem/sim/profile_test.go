@@ -323,7 +323,7 @@ func TestQuirks(t *testing.T) {
 				waits(defaultSlow-1, ""),
 				waits(1, "+CMS ERROR: 350"),
 				says("AT+CMGL=4\r", "+CMS ERROR: 303"),
-				says("AT+CMGL=0\r", "OK"),
+				says("AT+CMGL=?\r", `+CMGL: ("REC UNREAD","REC READ","STO UNSENT","STO SENT","ALL")|OK`),
 			}
 		}},
 		{"tc35", func(t *testing.T) []step {
@@ -350,7 +350,8 @@ func TestQuirks(t *testing.T) {
 			return []step{
 				says("AT+WIND=0;+CNMI=2,1,0,2,0\r", "OK"),
 				says("AT+CPMS=?\r", `+CPMS: (("SM","SR"),("SM"))|OK`),
-				says("AT+CPMS=\"SM\",\"SM\"\r", "ERROR"),
+				says("AT+CPMS=\"SM\",\"SM\"\r", "+CPMS: 0,20,0,20|OK"),
+				says("AT+CPMS=\"SM\",\"SM\",\"SM\"\r", "ERROR"),
 				says(command, "> "),
 				says(data, sent),
 				waits(time.Second, `+CDSI: "SR",1`),

@@ -45,7 +45,8 @@ func sim800l() profile {
 	return p
 }
 
-// huawei is what the sticks have in common.
+// huawei is what the sticks have in common. That routing ends without AT+CNMA is
+// in the manual of the EM770W, 5.9.2; that of the HE863 says it does not.
 func huawei(p profile) profile {
 	p.manufacturer = "huawei"
 	p.start, p.ready = []string{"^BOOT:26417135,0,0,0,20", "^SIMST:1", "^SRVST:2"}, nil
@@ -53,6 +54,7 @@ func huawei(p profile) profile {
 	p.full = `^SMMEMFULL:"SM"`
 	p.csms = "+CSMS: ,1,1,1" // oFono skips the first field: it cannot be read
 	p.memories, p.reports, p.indexBase = noSR, memSM, 0
+	p.unroutes = true
 	p.ussd, p.timeCode = ussdPacked, nwtime
 	return p
 }
@@ -102,7 +104,9 @@ func e1750() profile {
 }
 
 // mf190 offers AT+CNMI mode 2 and answers ERROR to it; its +CDS has an empty
-// field in front.
+// field in front. A log of nm-modem-probe shows what it says all the time.
+// gammu 1.42 knows +ZUSIMR of that only: a +ZPASR or +ZDONR right before an answer
+// is an unknown frame to it, and the command fails. That is its fault.
 func mf190() profile {
 	p := plain()
 	p.name = "mf190"
@@ -161,21 +165,24 @@ func ec25() profile {
 	return p
 }
 
-// eg06 is late with a refusal. AT+CMGL=4 is refused, as its sisters EP06 and EM06
-// do.
+// eg06 is late with a refusal. AT+CMGL has the states of text mode in PDU mode,
+// too, and refuses the numbers, as firmware of its sisters EP06-A and EM06-A does
+// (forums.quectel.com 7820). gammu 1.42 then reads one by one; but its deleteallsms
+// does so in a memory that it never chose, and fails. That was mended in gammu.
 func eg06() profile {
 	p := quectelLTE(plain())
 	p.name, p.model, p.revision = "eg06", "EG06", "EG06ELAR04A04M4G"
 	p.slowRefuse = true
 	p.commands = func(w wrapped) {
-		w["+CMGL"] = refusing(w["+CMGL"], "4", cmsNotSupported)
+		w["+CMGL"] = textStates
 		w.accept("+QURCCFG", "+QCFG")
 	}
 	return p
 }
 
-// tc35 passes messages and reports on in phase 2+ with mode 3 only, takes no bfr
-// of 0, and loses octets without flow control.
+// tc35 passes messages and reports on in phase 2+ with mode 3 only, and no more
+// when one was not acknowledged (manual of the MC35, AT+CNMI); it takes no bfr of
+// 0, and loses octets without flow control.
 func tc35() profile {
 	p := plain()
 	p.name = "tc35"
@@ -185,7 +192,7 @@ func tc35() profile {
 	p.full = "^SMGO: 2"
 	p.cnmi = [5]string{"0123", "0123", "0", "012", "1"}
 	p.cnmiStart = [5]int{cnmiBfr: 1}
-	p.direct3 = true
+	p.direct3, p.unroutes = true, true
 	p.memories, p.reports = noSR, memSM
 	p.buffer = 128
 	p.commands = func(w wrapped) {
@@ -195,7 +202,9 @@ func tc35() profile {
 	return p
 }
 
-// wavecom keeps reports in SR. AT+CPMS takes one parameter.
+// wavecom keeps reports in SR. AT+CPMS has two lists in its offer, as oFono knows,
+// and takes as many parameters, as manuals of MultiTech modems with such modules
+// say; a third is refused.
 func wavecom() profile {
 	p := plain()
 	p.name = "wavecom"
@@ -203,7 +212,7 @@ func wavecom() profile {
 	p.start, p.ready = []string{"+WIND: 1", "+WIND: 3", "+WIND: 7"}, []string{"+WIND: 4"}
 	p.chat = chatter{lines: []string{"+WIND: 7", "+WIND: 4"}, every: 10 * time.Second, off: "+WIND"}
 	p.memories = [3][]int{{memSM, memSR}, {memSM}, {memSM}}
-	p.oneMemory = true
+	p.twoLists = true
 	p.commands = func(w wrapped) { w.accept("+WATH") }
 	return p
 }

@@ -32,6 +32,16 @@ func refusing(next command, value string, cause pdu.Cause) command {
 	}
 }
 
+// textStates is AT+CMGL that knows only the states of text mode, whatever AT+CMGF
+// says.
+func textStates(m *Modem, r request) pdu.Cause {
+	if r.verb == test {
+		m.info(`+CMGL: ("REC UNREAD","REC READ","STO UNSENT","STO SENT","ALL")`)
+		return success
+	}
+	return cmsNotSupported
+}
+
 // slowly makes the result of a command come after a time.
 func slowly(next command, d time.Duration) command {
 	return func(m *Modem, r request) pdu.Cause {

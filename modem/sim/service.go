@@ -256,6 +256,7 @@ func (m *Modem) forget() {
 	m.started++
 	m.heal()
 	m.thaw()
+	m.unstarted = false
 	m.set = m.defaults()
 	m.state, m.radio, m.stat = ready, 1, unregistered
 	m.line, m.held, m.notes = m.line[:0], nil, nil

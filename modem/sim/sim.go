@@ -18,9 +18,9 @@
 //	sim800l    like sim900; ds 0 and 1 only; no AT+CNMA; see [BrownOut]
 //	sim7600    AT+CMGS gets ERROR before "SMS DONE", and before AT&F; +CNSMOD, *PSUTTZ, +CTZV, MISSED_CALL
 //	ec25       reports in SR, announced as +CDSI: "SM",0; AT+CNMA takes 300 ms; +QIND
-//	eg06       a refusal is +CMS ERROR: 350 after 135 s; AT+CMGL=4 gets +CMS ERROR: 303
-//	tc35       AT+CNMI 3,2,0,1,1 in phase 2+ only, bfr 1 only; loses octets without AT\Q3; ^SYSSTART
-//	wavecom    reports in SR; AT+CPMS takes one parameter and lists in double parentheses; +WIND
+//	eg06       a refusal is +CMS ERROR: 350 after 135 s; AT+CMGL gets +CMS ERROR: 303
+//	tc35       AT+CNMI 3,2,0,1,1 in phase 2+ only, bfr 1 only, 3,0,0,0,1 after a missing AT+CNMA; loses octets without AT\Q3; ^SYSSTART
+//	wavecom    reports in SR; AT+CPMS takes two parameters and lists in double parentheses; +WIND
 //	sara-r4    starts with AT+CNMI 1,0; mode 1 throws codes away during a hand-over
 //	msm        offers AT+CNMI mode 2 and refuses it; ME first; no AT+CUSD=2
 //	e1750      AT+CMGL hangs the modem for 2 min; indexes from 0; packed USSD; ^NWTIME
@@ -169,16 +169,17 @@ type Modem struct {
 	writing bool          // somebody writes to port
 	away    time.Duration // how long a hang-up lasts
 
-	state  state
-	life   int           // counts restarts: what was under way before one is dropped
-	frozen bool          // hears nothing, says nothing
-	jam    chan struct{} // not nil: reads nothing until it is closed
-	line   []byte        // command line so far
-	long   bool          // it was too long
-	lineAt time.Time     // when its first octet came
-	held   []byte        // octets that came during a hand-over
-	set    settings
-	notes  []string // unsolicited codes that wait for the end of a command
+	state     state
+	life      int           // counts restarts: what was under way before one is dropped
+	frozen    bool          // hears nothing, says nothing
+	unstarted bool          // froze while it started
+	jam       chan struct{} // not nil: reads nothing until it is closed
+	line      []byte        // command line so far
+	long      bool          // it was too long
+	lineAt    time.Time     // when its first octet came
+	held      []byte        // octets that came during a hand-over
+	set       settings
+	notes     []string // unsolicited codes that wait for the end of a command
 
 	slots   []*SIM // never nil; see noSIM
 	slot    int    // in use
