@@ -18,7 +18,7 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 	}
 	s.m.learn(func(f *Facts) { f.Answering = true })
 	climb := func(ctx context.Context) error { return s.climb(ctx, take) }
-	return inOrder(ctx, s.dialect, s.identify, climb, s.prepare, s.radioOn, s.selectSlot, s.unlock, s.awaitStarted, s.readCard, s.agree)
+	return inOrder(ctx, s.stayedOn, s.dialect, s.identify, climb, s.prepare, s.radioOn, s.selectSlot, s.unlock, s.awaitStarted, s.readCard, s.agree)
 }
 
 // agree makes the settings that a module forgets when it starts anew, and takes
@@ -161,7 +161,10 @@ func (s *session) climb(ctx context.Context, take *rung) error {
 		s.startsAgain()
 	}
 	for _, cmd := range take.commands {
-		s.try(ctx, cmd, slowTimeout)
+		// Not left out, whatever it does: a module in this state may answer nothing.
+		if _, err := s.dialogue.Command(ctx, cmd, slowTimeout); err != nil {
+			s.m.log.Debug("recovery", "cmd", cmd, "err", err)
+		}
 	}
 	if take.restarts {
 		return errRestarting
@@ -200,6 +203,19 @@ func (s *session) radioOn(ctx context.Context) error {
 	}
 	s.m.log.Warn("the radio was off: it is switched on", "was", state[0])
 	s.try(ctx, on, slowTimeout)
+	return nil
+}
+
+// stayedOn finds out whether a module has started anew at all, or its port only
+// went away for a moment: then what it says when it starts does not come.
+func (s *session) stayedOn(ctx context.Context) error {
+	if !s.fresh {
+		return nil
+	}
+	network := fields(s.try(ctx, domains[0]+"?", commandTimeout))
+	format := fields(s.try(ctx, "+CMGF?", commandTimeout))
+	forgot := len(network) < 2 || network[0] == "0" || len(format) == 0 || format[0] == textMode
+	s.fresh = forgot
 	return nil
 }
 

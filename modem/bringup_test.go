@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"cellpost/modem"
+	"cellpost/modem/profile"
 	"cellpost/modem/sim"
+	"cellpost/sms"
 )
 
 // TestFacts: what is known of a plain modem.
@@ -266,4 +268,27 @@ func TestReception(t *testing.T) {
 			b.log.wait(t, "AT"+tt.want, 1)
 		})
 	}
+}
+
+// TestPhaseLeft: a module that another program has left waiting for
+// acknowledgements, and that is to get none, passes all reports on.
+func TestPhaseLeft(t *testing.T) {
+	table, err := profile.Load("own.toml", []byte("[[profile]]\nname = \"generic\"\nno_ack = true\ncnmi = [\"2,1,0,1,0\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bubble(t, sim.NetworkOptions{}, sim.Options{}, modem.Config{Profiles: table}, func(b *bench) {
+		b.wire.change(replace("+CMEE=1", "+CSMS=1;+CMEE=1"), nil)
+		b.run()
+		b.readyIn(0, time.Minute)
+		for i := range 20 {
+			if o := <-b.submit(message(t, int64(i), "first")); o.Kind != sms.Accepted {
+				t.Fatalf("got %+v", o)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := b.log.count("report by"); got != 20 {
+			t.Errorf("%d reports of 20", got)
+		}
+	})
 }

@@ -101,9 +101,13 @@ func (s *session) cardBusy(ctx context.Context) bool {
 // cardState reads the answer to AT+CPIN?. CardUnknown: it will be another soon.
 func cardState(answer string, err error) Card {
 	if refusal, ok := errors.AsType[*at.CommandError](err); ok {
-		switch refusal.Code { // 3GPP TS 27.007, 9.2; CMS errors 310, 313 to 315 of 3GPP TS 27.005, 3.2.5
+		switch refusal.Code { // 3GPP TS 27.007, 9.2; CMS errors from 310 of 3GPP TS 27.005, 3.2.5
 		case 10, 310:
 			return CardAbsent
+		case 11, 311:
+			return CardPIN
+		case 12, 316:
+			return CardPUK
 		case 13, 15, 313:
 			return CardFailed
 		case 14, 314, 515:
@@ -112,11 +116,11 @@ func cardState(answer string, err error) Card {
 		return CardFailed
 	}
 	switch answer {
-	case "READY":
+	case "READY", "SIM PIN2", "SIM PUK2": // messages do not need the second PIN
 		return CardReady
 	case "SIM PIN":
 		return CardPIN
-	case "SIM PUK", "SIM PUK2":
+	case "SIM PUK":
 		return CardPUK
 	case "NOT INSERTED":
 		return CardAbsent

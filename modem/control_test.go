@@ -91,7 +91,7 @@ func TestNamedCard(t *testing.T) {
 	b := prepare(t, n, sim.Options{}, c)
 	b.run()
 	p := <-ask
-	if o := b.sim.Options(); p != (modem.Plugged{ICCID: o.ICCID, IMSI: o.IMSI, Modem: "m0", Configured: "m0"}) {
+	if o := b.sim.Options(); p != (modem.Plugged{ICCID: o.ICCID, IMSI: o.IMSI, MSISDN: o.MSISDN, Modem: "m0", Configured: "m0"}) {
 		t.Errorf("asked for %+v", p)
 	}
 	b.wire.inject("\r\n+CMT: ,23\r\n0791448720003023240DD0E474D81C0EBB010000111011315214000BE474D81C0EBB5DE3771B\r\n")

@@ -27,9 +27,13 @@ type deafness struct {
 func (m *Modem) blame(command string, err error, weight int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !errors.Is(err, at.ErrTimeout) {
+	_, refused := errors.AsType[*at.CommandError](err)
+	switch {
+	case err == nil || refused:
 		delete(m.deaf, command)
 		return
+	case !errors.Is(err, at.ErrTimeout):
+		return // it was not sent, or the port is gone: that tells nothing
 	}
 	d := m.deaf[command]
 	d.times, d.last = d.times+weight, time.Now()

@@ -265,3 +265,29 @@ func TestTwoModems(t *testing.T) {
 		t.Errorf("facts of the dead one: %+v", f)
 	}
 }
+
+// TestResultAfterReopening: a module that is busy with a hand-over for longer than
+// it is called has told its result all the same.
+func TestResultAfterReopening(t *testing.T) {
+	bubble(t, sim.NetworkOptions{}, sim.Options{}, modem.Config{}, func(b *bench) {
+		b.run()
+		b.readyIn(0, time.Minute)
+		b.sim.Inject(sim.Fault{Kind: sim.LateResult, For: 90 * time.Second})
+		if o := <-b.submit(message(t, 1, "first")); o.Kind != sms.Ambiguous {
+			t.Errorf("got %+v", o)
+		}
+		b.readyIn(0, time.Minute)
+		if b.log.count("late 1 accepted 1") != 1 || b.log.count("late") != 1 {
+			t.Error("the result went astray")
+		}
+		b.sim.Inject(sim.Fault{Kind: sim.Freeze, For: 100 * time.Second})
+		if o := <-b.submit(message(t, 2, "second")); o.Kind != sms.Ambiguous {
+			t.Errorf("got %+v", o)
+		}
+		b.readyIn(0, 2*time.Minute)
+		time.Sleep(time.Minute)
+		if b.log.count("late") != 1 {
+			t.Error("something else was taken for a late result")
+		}
+	})
+}

@@ -490,3 +490,30 @@ func (b *bench) fallsOff() {
 }
 
 func (b *bench) staysOn() { b.wire.change(nil, nil) }
+
+// TestResetNotLeftOut: a reset that the module does not answer is tried again the
+// next time.
+func TestResetNotLeftOut(t *testing.T) {
+	bubble(t, sim.NetworkOptions{}, sim.Options{Profile: "tc35"}, modem.Config{}, func(b *bench) {
+		b.wire.change(func(s string) string {
+			if strings.Contains(s, "+CFUN=1,1") {
+				b.sim.Reboot()
+				return ""
+			}
+			return s
+		}, nil)
+		b.run()
+		const times = 4
+		for range times {
+			b.readyIn(0, 5*time.Minute)
+			time.Sleep(5 * time.Minute)
+			if _, err := b.m.Reset("restart"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if got := b.log.count("AT+CFUN=1,1"); got != times {
+			t.Errorf("it was sent %d times, asked for %d times", got, times)
+		}
+	})
+}

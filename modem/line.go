@@ -55,6 +55,9 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 		l.linked = time.Now().Add(linkKept)
 	}
 	o := outcome(r)
+	if o.Kind == sms.Ambiguous && stalls(r.Err) {
+		s.m.owe(h.Attempt)
+	}
 	s.ended(o, r.Err)
 	if errors.Is(r.Err, at.ErrOutOfStep) || errors.Is(r.Err, at.ErrGone) {
 		// The line is at its end: nothing more is to be tried on it.
@@ -261,6 +264,29 @@ func (s *session) confuse(now time.Time) {
 	if len(s.confused) >= confusedMost {
 		s.end(errConfused)
 	}
+}
+
+// owe notes the attempt whose result a module that is busy with it may tell when
+// its port has been opened anew.
+func (m *Modem) owe(attempt int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.owed = attempt
+}
+
+// owed returns what takes the result that the module owes from an earlier
+// session; nil where it owes none. One that started anew has forgotten it.
+func (s *session) owed() func(lines []string) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.fresh {
+		s.m.owed = 0
+	}
+	attempt := s.m.owed
+	if attempt == 0 {
+		return nil
+	}
+	return func(lines []string) { s.late(attempt, lines) }
 }
 
 // late takes the lines that a hand-over brought after its deadline.

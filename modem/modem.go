@@ -116,6 +116,7 @@ type Modem struct {
 	deaf      map[string]deafness // by command
 	unkept    []unkept            // the last, when the store had failed and the network thinks them delivered
 	stalls    int                 // hand-overs in a row that stalled without an outcome, whatever the slot
+	owed      int64               // attempt whose result the module may tell yet; 0: none
 	place     Finding             // what a person should put right about where it is; zero: nothing
 	suspended bool
 }

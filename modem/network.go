@@ -75,7 +75,20 @@ func (s *session) ask(ctx context.Context, cmd string) ([]string, error) {
 	if _, refused := errors.AsType[*at.CommandError](err); refused {
 		return nil, nil
 	}
-	return fields(info), err
+	return longest(info, strings.TrimSuffix(cmd, "?")), err
+}
+
+// longest returns the fields of the line of an answer that tells most, the last
+// of several: an unsolicited code that begins like the answer and came with it
+// tells less.
+func longest(info []string, prefix string) []string {
+	var most []string
+	for i, line := range info {
+		if f := fields(info[i : i+1]); strings.HasPrefix(line, prefix) && len(f) >= len(most) {
+			most = f
+		}
+	}
+	return most
 }
 
 // registration reads a <stat>. 3GPP TS 27.007, 7.2; 6 and 7 are registrations

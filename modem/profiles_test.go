@@ -576,3 +576,21 @@ func TestReferenceWraps(t *testing.T) {
 		b.log.wait(t, fmt.Sprintf("report %d 0", want), 1)
 	}
 }
+
+// TestPortGone: a module whose port went away for a moment, and which did not
+// start anew, is not waited for as one that did.
+func TestPortGone(t *testing.T) {
+	for _, family := range []string{"sim7600", "sim900"} {
+		t.Run(family, func(t *testing.T) {
+			bubble(t, sim.NetworkOptions{}, sim.Options{Profile: family}, modem.Config{}, func(b *bench) {
+				b.run()
+				b.readyIn(0, time.Minute)
+				b.wire.unplug()
+				b.within(time.Second, "away", func(f modem.Facts) bool { return !f.Ready })
+				if took := b.readyIn(0, time.Minute); took > backIn {
+					t.Errorf("it was back after %v", took)
+				}
+			})
+		})
+	}
+}

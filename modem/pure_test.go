@@ -70,13 +70,16 @@ func TestCardState(t *testing.T) {
 		{"READY", nil, CardReady},
 		{"SIM PIN", nil, CardPIN},
 		{"SIM PUK", nil, CardPUK},
-		{"SIM PUK2", nil, CardPUK},
+		{"SIM PIN2", nil, CardReady},
+		{"SIM PUK2", nil, CardReady},
 		{"NOT INSERTED", nil, CardAbsent},
 		{"NOT READY", nil, CardUnknown},
 		{"PH-NET PIN", nil, CardFailed},
 		{"", nil, CardFailed},
 		{"", refused("CME", 10), CardAbsent},
 		{"", refused("CMS", 310), CardAbsent},
+		{"", refused("CME", 11), CardPIN},
+		{"", refused("CMS", 316), CardPUK},
 		{"", refused("CME", 13), CardFailed},
 		{"", refused("CME", 15), CardFailed},
 		{"", refused("CMS", 313), CardFailed},
@@ -309,4 +312,21 @@ func FuzzReference(f *testing.F) {
 			t.Fatalf("%d, then %d", mr, again)
 		}
 	})
+}
+
+// TestLongest: an announcement that came with the answer is not the answer.
+func TestLongest(t *testing.T) {
+	for want, info := range map[string][]string{
+		"1,1":     {"+CREG: 2", "+CREG: 1,1"},
+		"1,5":     {"+CREG: 1,5", "+CREG: 5"},
+		"0,0,one": {`+COPS: 0,0,"one"`},
+		"2,1,A,B": {`+CREG: 2,1,"A","B"`},
+	} {
+		if got := strings.Join(longest(info, info[0][:min(5, len(info[0]))]), ","); got != want {
+			t.Errorf("%q: %q, want %q", info, got, want)
+		}
+	}
+	if got := longest([]string{"^NOISE: 1,2,3"}, "+CREG"); got != nil {
+		t.Errorf("noise: %q", got)
+	}
 }

@@ -1,6 +1,7 @@
 package modem_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,4 +171,43 @@ func TestNoiseFromAir(t *testing.T) {
 		t.Errorf("AT+CNMA %d times", got)
 	}
 	b.sendUntilSent(1, "one")
+}
+
+// TestMemories: a module that refuses SM, has only MT, or finds no room on the
+// SIM comes into service, and stores where there is room.
+func TestMemories(t *testing.T) {
+	const all, one = `("SM","ME","SR"),("SM","ME"),("SM","ME")`, `("MT"),("MT"),("MT")`
+	inNames := strings.NewReplacer(`"MT"`, `"ME"`, `"SM"`, `"XX"`, `"ME"`, `"XX"`).Replace
+	noSM := strings.NewReplacer(`+CPMS="SM"`, `+CPMS="XX"`).Replace
+	for _, tt := range []struct {
+		name      string
+		hear, say func(string) string
+		want      string
+	}{
+		{"SM refused", noSM, nil, "ME"},
+		{"MT alone", inNames, replace(all, one, `"ME"`, `"MT"`, `"SM"`, `"MT"`), "MT"},
+		{"no room in SM", nil, replace("+CPMS: 1,1,1,1,1,1", "+CPMS: 0,0,0,0,0,0", `"SM",1,1`, `"SM",0,0`), "ME"},
+		{"room in SM", nil, nil, "SM"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := sim.Options{Cards: []sim.Card{{MSISDN: "447700900001", Capacity: 1}}}
+			bubble(t, sim.NetworkOptions{}, o, modem.Config{Profile: "telit"}, func(b *bench) {
+				if tt.say != nil && tt.hear == nil {
+					b.sim.Strike(sim.Fault{Kind: sim.MemoryFull})
+					b.sim.Strike(sim.Fault{Kind: sim.DeleteFails, For: time.Minute})
+				}
+				b.wire.change(tt.hear, tt.say)
+				b.run()
+				b.readyIn(0, time.Minute)
+				if got := b.m.Facts().Setup; !slices.Contains(got, "messages stored in "+tt.want) {
+					t.Errorf("agreed: %q", got)
+				}
+				b.net.Send("447700900001", handset, "hello there")
+				time.Sleep(time.Minute)
+				if b.log.count("received hello there") != 1 {
+					t.Error("the message did not come")
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,6 +40,11 @@ func (s *session) messageService(ctx context.Context) error {
 		_, err := s.dialogue.Command(ctx, "+CSMS=1", commandTimeout)
 		s.setup.acknowledge = err == nil
 	}
+	if !s.setup.acknowledge {
+		// Another program, or another profile, may have left it waiting for
+		// acknowledgements: after the first report it would pass on no more.
+		s.try(ctx, "+CSMS=0", commandTimeout)
+	}
 	s.acknowledges.Store(s.setup.acknowledge)
 	if _, err := s.patiently(ctx, "+CMGF=0", commandTimeout); err != nil {
 		return err
@@ -63,13 +69,8 @@ func (s *session) chooseMemories(ctx context.Context) error {
 	if len(offered) > 0 {
 		readable = names(offered[0])
 	}
-	s.setup.memory = s.profile.Store
-	switch {
-	case s.setup.memory != "":
-	case len(readable) == 0 || slices.Contains(readable, "SM"):
-		s.setup.memory = "SM"
-	default:
-		s.setup.memory = "ME"
+	if err := s.setMemories(ctx, readable); err != nil {
+		return err
 	}
 	s.setup.sweep = []string{s.setup.memory}
 	wanted := s.profile.Sweep
@@ -81,7 +82,50 @@ func (s *session) chooseMemories(ctx context.Context) error {
 			s.setup.sweep = append(s.setup.sweep, mem)
 		}
 	}
-	return s.setMemories(ctx)
+	return nil
+}
+
+// stores are the memories that messages may be stored in, the best first: the
+// family's, SM, ME, and what else the module offers.
+func (s *session) stores(readable []string) []string {
+	var all []string
+	for _, mem := range append([]string{s.profile.Store, "SM", "ME"}, readable...) {
+		offered := len(readable) == 0 || mem == s.profile.Store || slices.Contains(readable, mem)
+		// Reports and cell broadcasts have SR and BM to themselves.
+		if mem != "" && mem != "SR" && mem != "BM" && offered && !slices.Contains(all, mem) {
+			all = append(all, mem)
+		}
+	}
+	return all
+}
+
+// setMemories takes the first memory that the module does not refuse and that
+// has room for a message: many SIMs for machines have none. Where none has room
+// the first that is not refused has to do.
+func (s *session) setMemories(ctx context.Context, readable []string) error {
+	var first string
+	var failed error
+	for _, mem := range s.stores(readable) {
+		s.setup.memory = mem
+		room, err := s.setMemory(ctx)
+		switch {
+		case stalls(err) || isBusy(err) || ctx.Err() != nil:
+			return err
+		case err != nil:
+			failed = err
+			continue
+		case room:
+			return nil
+		}
+		first = cmp.Or(first, mem)
+	}
+	if first == "" {
+		return failed
+	}
+	s.m.log.Warn("no memory for messages has room", "taken", first)
+	s.setup.memory = first
+	_, err := s.setMemory(ctx)
+	return err
 }
 
 // names are the names in an offer like ("SM","ME"), which some modules put into
@@ -96,19 +140,21 @@ func names(offer string) []string {
 	return all
 }
 
-// setMemories makes the chosen memory that of reading, writing and receiving.
-// Some modules take fewer of the three.
-func (s *session) setMemories(ctx context.Context) error {
+// setMemory makes the chosen memory that of reading, writing and receiving, and
+// reports whether it can hold a message, as far as the module tells. Some modules
+// take fewer of the three.
+func (s *session) setMemory(ctx context.Context) (room bool, err error) {
 	mem := strconv.Quote(s.setup.memory)
-	_, err := s.patiently(ctx, "+CPMS="+mem+","+mem+","+mem, cardTimeout)
+	info, err := s.patiently(ctx, "+CPMS="+mem+","+mem+","+mem, cardTimeout)
 	for _, fewer := range []string{mem + "," + mem, mem} {
 		if err == nil || stalls(err) {
 			break
 		}
-		_, err = s.must(ctx, "+CPMS="+fewer, cardTimeout)
+		info, err = s.must(ctx, "+CPMS="+fewer, cardTimeout)
 	}
 	s.setup.reading = s.setup.memory
-	return err
+	f := fields(info) // used and total of each memory
+	return len(f) < 2 || f[len(f)-1] != "0", err
 }
 
 // serviceCentre reads the number of the service centre, and sets it where the

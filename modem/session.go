@@ -117,6 +117,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	}
 	s.dialogue = at.New(port, at.Config{
 		Unsolicited: codes(m.cfg.Profiles),
+		Owed:        s.owed(),
 		Handler:     func(l []string) { s.unsolicited(l, rebooted) },
 		Trace:       func(dir byte, line string) { m.trace.add(dir, line, time.Now()) },
 	})
@@ -230,7 +231,11 @@ const resyncFor = 20 * time.Second
 func (s *session) resync(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return s.dialogue.Resync(ctx)
+	err := s.dialogue.Resync(ctx)
+	if err == nil {
+		s.m.owe(0) // it has told all
+	}
+	return err
 }
 
 // cause is why ctx ended if it did, else err.

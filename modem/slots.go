@@ -332,6 +332,7 @@ func (s *session) switchOutside(ctx context.Context, slot int) error {
 		return fmt.Errorf("the profile %q does not let the radio be switched, so that the module would not notice the other SIM", s.profile.Name)
 	}
 	s.try(ctx, off, slowTimeout)
+	s.dropEarly()
 	chosen := s.m.cfg.SelectSIM(ctx, slot)
 	if _, err := s.must(ctx, on, slowTimeout); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -344,6 +345,42 @@ func TestSIMMultiplexer(t *testing.T) {
 		want := "AT+CFUN=0 board 0 AT+CFUN=1 AT+CFUN=0 board 0 AT+CFUN=1 AT+CFUN=0 board 1 AT+CFUN=1 AT+CFUN=0 board 1 AT+CFUN=1"
 		if got := strings.Join(seen, " "); got != want {
 			b.t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// TestMultiplexerLeft: what comes from the SIM that an earlier process chose is
+// not taken for that of the one which is chosen now.
+func TestMultiplexerLeft(t *testing.T) {
+	o, c := twoSlots()
+	o.Profile, o.Cards, o.Register = "", o.Cards[:1], 0
+	var b *bench
+	var other *sim.SIM
+	in := 1
+	c.SelectSIM = func(_ context.Context, slot int) error {
+		if slot != in {
+			other, in = b.sim.Swap(0, other), slot
+		}
+		return nil
+	}
+	bubble(t, sim.NetworkOptions{}, o, c, func(bench *bench) {
+		b = bench
+		other = b.sim.Swap(0, b.net.Issue(sim.Card{MSISDN: "447700900002"}))
+		var once sync.Once
+		b.wire.change(func(s string) string {
+			if strings.Contains(s, "+CGMR") {
+				once.Do(func() { b.net.Send("447700900002", handset, "for the second") })
+			}
+			return strings.ReplaceAll(s, "+CMEE=1", "+CSMS=1;+CNMI=2,2,0,1,0;+CMEE=1")
+		}, nil)
+		time.Sleep(10 * time.Second) // the SIM gets ready
+		b.run()
+		b.readyIn(0, time.Minute)
+		b.sim.SetTrouble(0, sim.Trouble{Denied: true})
+		b.readyIn(1, 5*time.Minute)
+		time.Sleep(time.Minute)
+		if b.log.count("message by sim-a") != 0 || b.log.count("message by sim-b") == 0 {
+			t.Error("the message was taken for one to the first SIM, or is lost")
 		}
 	})
 }

@@ -440,6 +440,13 @@ func (w *wire) inject(s string) {
 	w.port.Write([]byte(s))
 }
 
+// unplug takes the port away, and nothing else.
+func (w *wire) unplug() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.port.Close()
+}
+
 func (w *wire) heard(b []byte) []byte {
 	w.mu.Lock()
 	hear := w.hear

@@ -62,6 +62,11 @@ type Config struct {
 	// in order. It may send commands, and it must return: Run waits for it.
 	Handler func(lines []string)
 
+	// Owed gets the result, as [Timeouts.Late] does, of a hand-over that an earlier
+	// dialogue with this modem gave up, when it comes before the first Resync has
+	// returned; nil: there is none.
+	Owed func(lines []string)
+
 	// Trace sees each line: '<' from the modem, '>' to it. Two goroutines call
 	// it. The lines hold numbers and texts of messages.
 	Trace func(dir byte, line string)
@@ -142,7 +147,7 @@ type event struct {
 // New makes a dialogue over a port, which from now on belongs to it. Commands
 // wait until [Dialogue.Run] runs.
 func New(port io.ReadWriteCloser, c Config) *Dialogue {
-	return &Dialogue{
+	d := &Dialogue{
 		port:   port,
 		config: c,
 		turn:   make(chan struct{}, 1),
@@ -151,6 +156,10 @@ func New(port io.ReadWriteCloser, c Config) *Dialogue {
 		events: make(chan event, maxEvents),
 		feed:   newFeed(),
 	}
+	if c.Owed != nil {
+		d.outOfStep, d.owed = true, &exchange{cmd: "+CMGS", handOver: true, written: true, late: c.Owed}
+	}
+	return d
 }
 
 // Run holds the dialogue until the port fails or ctx ends, and returns which.
