@@ -33,6 +33,7 @@ type Facts struct {
 	Manufacturer, Model, Revision string
 	Profile, ProfileTitle         string
 	Known                         []Finding // faults of this version of the module
+	Aside                         []Finding // SIM slots that are not in use because something is wrong with them
 	Operator                      string
 	SignalDBm                     int      // -113 to -51; 0: not known
 	Reception                     string   // how messages and reports come in: "+CNMI=2,2,0,1,0"

@@ -37,7 +37,7 @@ func (f Facts) Health() []Finding {
 	}
 	add(f.CardRefused >= refusalsMost, "sim-refused",
 		fmt.Sprintf("the network refused the last %d messages to this SIM, whatever the number", f.CardRefused),
-		"ask the operator whether the SIM is barred or out of credit: cellpost modem ussd asks for the balance")
+		askOperator)
 	add(f.Memory != "" && f.State() != SIMFull, complaints[SIMFull].Code, complaints[SIMFull].Cause, complaints[SIMFull].Step)
 	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted, or not be read; what can be read was taken in", f.Stuck),
 		"if the memory fills up, delete them in a telephone or replace the SIM")
@@ -46,6 +46,7 @@ func (f Facts) Health() []Finding {
 	add(f.NoReports && f.Ready, "reports-off", "the module passes no status reports on", "replace the module if you need them")
 	add(f.SignalDBm != 0 && f.SignalDBm <= weakSignal, "signal-weak", fmt.Sprintf("the signal is weak: %d dBm", f.SignalDBm),
 		"move the antenna, or use a better one")
+	all = append(all, f.Aside...)
 	return append(all, f.Known...)
 }
 
@@ -78,6 +79,8 @@ var complaints = map[State]Finding{
 	Denied:  {Code: "network-denied", Cause: "the network refuses this SIM", Step: "ask the operator whether the SIM is active and paid, and whether the module is barred by its IMEI"},
 	SIMFull: {Code: "sim-full", Cause: "the memory for messages is full: messages to this SIM wait in the network", Step: "delete messages in a telephone, or replace the SIM"},
 }
+
+const askOperator = "ask the operator whether the SIM is barred or out of credit: cellpost modem ussd asks for the balance"
 
 const unplug = "if it lasts, unplug the modem for ten seconds"
 

@@ -148,7 +148,7 @@ func (m *Modem) Facts() Facts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.facts
-	f.Place = m.place
+	f.Place, f.Aside = m.place, m.aside(time.Now())
 	if m.place.Cause != "" && (!f.Present || f.Problem == "") {
 		f.Problem = m.place.Cause
 	}

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type slotState struct {
 	dead     bool          // the SIM is there, and could not be read for as long as it may take
 	taken    time.Time     // when this slot was taken, in place of another
 	left     time.Time     // when another slot was taken for its sake; zero: it was not
+	why      string        // it was left
+	unusable string        // why it could not be selected last; empty: it could, or was not tried
 	hold     time.Duration // how long it is left alone then
 	forced   bool          // it was taken before that was over, for want of a better one
 	unserved time.Time     // since when it has no network, whatever that says of it; zero: it has, or the module does not tell
@@ -66,20 +69,21 @@ func (s slotState) held(now time.Time) bool {
 // leave holds the slot, for twice as long as before when its SIM was tried again
 // and was not well for as long as it had been held: each try costs messages, and
 // a registration.
-func (s *slotState) leave(first time.Duration, now time.Time) {
+func (s *slotState) leave(why string, first time.Duration, now time.Time) {
 	switch {
 	case s.hold == 0 || now.Sub(s.taken) >= s.hold:
 		s.hold = first
 	case !s.forced:
 		s.hold = min(2*s.hold, max(first, holdMost))
 	}
-	s.left = now
+	s.left, s.why = now, why
 }
 
 // take begins with the slot anew.
 func (s *slotState) take(now time.Time) {
 	s.forced = s.held(now)
-	s.refusals, s.stalls, s.dead, s.taken, s.left, s.unserved = 0, 0, false, now, time.Time{}, time.Time{}
+	s.refusals, s.stalls, s.dead, s.unusable = 0, 0, false, ""
+	s.taken, s.left, s.unserved = now, time.Time{}, time.Time{}
 }
 
 // How long a SIM may be out of service before the modem takes the other one.
@@ -138,6 +142,7 @@ func choose(slots []slotState, active int, trouble string, now time.Time) int {
 		case i == active:
 		case !s.held(now):
 			return i
+		case s.unusable != "":
 		case now.Sub(s.left) >= slotRest && (oldest < 0 || s.left.Before(slots[oldest].left)):
 			oldest = i
 		}
@@ -164,7 +169,7 @@ func (m *Modem) reviewSlot(now time.Time, quiet bool) bool {
 	}
 	from, to := &m.slots[m.slot], &m.slots[next]
 	if why != "" {
-		from.leave(m.cfg.SlotHold, now)
+		from.leave(why, m.cfg.SlotHold, now)
 	} else {
 		why = "its hold is over"
 	}
@@ -223,25 +228,66 @@ func (s *session) changeSlot(change func(*slotState)) {
 	change(&s.m.slots[s.slot])
 }
 
-// selectSlot makes the module use the slot of the session. A slot that it does
-// not take is left alone for a while, if there is another.
+// selectSlot makes the module use the slot of the session. Where that cannot be
+// done the modem works with one that can be selected, or with the SIM that is in
+// use: what the configuration or the board lacks is no reason to stop.
 func (s *session) selectSlot(ctx context.Context) error {
 	if len(s.m.slots) == 1 {
 		return nil
 	}
-	if s.m.cfg.SelectSIM != nil {
-		return s.switchOutside(ctx, s.slot)
+	if slot := s.slotInUse(); slot.unusable != "" && slot.held(time.Now()) {
+		return nil // none can be selected
 	}
-	err := s.switchInside(ctx, s.slot)
-	if err == nil || stalls(err) || ctx.Err() != nil {
+	way := s.switchInside
+	if s.m.cfg.SelectSIM != nil {
+		way = s.switchOutside
+	}
+	err := way(ctx, s.slot)
+	if err == nil || stalls(err) || errors.Is(err, at.ErrGone) || ctx.Err() != nil {
 		return err
 	}
 	s.m.log.Error("SIM slot not taken", "slot", s.slot+1, "err", err)
-	s.changeSlot(func(s *slotState) { s.dead = true })
-	if s.m.reviewSlot(time.Now(), true) {
+	if s.m.passOver(s.slot, err.Error(), time.Now()) {
 		return errSlot
 	}
-	return err
+	return nil
+}
+
+// passOver leaves a slot that cannot be selected, and reports whether there is
+// another to work with.
+func (m *Modem) passOver(slot int, why string, now time.Time) (another bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := &m.slots[slot]
+	from.unusable = why
+	from.leave(why, slotRest, now)
+	m.slot = slices.IndexFunc(m.slots, func(s slotState) bool { return s.unusable == "" || !s.held(now) })
+	if m.slot < 0 {
+		m.slot = 0
+	} else {
+		m.slots[m.slot].take(now)
+	}
+	return m.slot != slot
+}
+
+// aside are the findings about slots that are not in use because something is
+// wrong with them. The caller holds mu.
+func (m *Modem) aside(now time.Time) []Finding {
+	var all []Finding
+	for i, s := range m.slots {
+		switch until := s.left.Add(s.hold); {
+		case i == m.slot:
+		case s.unusable != "":
+			all = append(all, Finding{Code: "slot-unusable", Since: s.left,
+				Cause: fmt.Sprintf("SIM slot %d (%s) cannot be selected: %s", i+1, s.SIM, s.unusable),
+				Step:  "correct [[modem.slot]], or sim_select in [[board.slot]]; or leave the slot out"})
+		case s.held(now):
+			all = append(all, Finding{Code: "sim-held", Since: s.left,
+				Cause: fmt.Sprintf("SIM %s in slot %d is given up until %s: %s", cmp.Or(s.card, s.SIM), i+1, until.UTC().Format("2006-01-02 15:04 MST"), s.why),
+				Step:  cmp.Or(complaints[State(s.why)].Step, askOperator)})
+		}
+	}
+	return all
 }
 
 // switchInside chooses a slot by the commands of the family.
@@ -331,14 +377,17 @@ func (s *session) switchOutside(ctx context.Context, slot int) error {
 	if off == "" {
 		return fmt.Errorf("the profile %q does not let the radio be switched, so that the module would not notice the other SIM", s.profile.Name)
 	}
-	s.try(ctx, off, slowTimeout)
+	if _, err := s.dialogue.Command(ctx, off, slowTimeout); stalls(err) {
+		return fmt.Errorf("AT%s: %w", off, err)
+	}
 	s.dropEarly()
+	s.m.outside = -1
 	chosen := s.m.cfg.SelectSIM(ctx, slot)
 	if _, err := s.must(ctx, on, slowTimeout); err != nil {
 		return err
 	}
 	if chosen != nil {
-		return elsewhereError{fmt.Errorf("select SIM slot %d: %w", slot+1, chosen)}
+		return chosen
 	}
 	s.m.outside = slot
 	return nil

@@ -66,6 +66,7 @@ func TestChoose(t *testing.T) {
 		{"given back at once when the second has trouble and the hold is over", []slotState{left(time.Hour), fine}, 1, true, 0},
 		{"both held: the one that was left first", []slotState{left(2 * time.Minute), fine}, 1, true, 0},
 		{"both held, left just now", []slotState{left(time.Minute), fine}, 1, true, 1},
+		{"the other cannot be selected", []slotState{fine, {left: now.Add(-slotRest), hold: hold, unusable: "no line"}}, 0, true, 0},
 		{"three", []slotState{left(time.Minute), fine, fine}, 1, true, 2},
 		{"three, all held", []slotState{left(time.Minute), left(2 * time.Minute), fine}, 2, true, 1},
 		{"the clock was set back", []slotState{left(-time.Hour), fine}, 1, false, 0},
@@ -98,12 +99,12 @@ func TestHold(t *testing.T) {
 		now = now.Add(tt.rests)
 		s.take(now)
 		now = now.Add(tt.works)
-		if s.leave(first, now); s.hold != tt.want {
+		if s.leave("denied", first, now); s.hold != tt.want {
 			t.Errorf("leaving %d: %v, want %v", i, s.hold, tt.want)
 		}
 	}
 	s.take(now.Add(holdMost))
-	if s.leave(2*holdMost, now.Add(holdMost)); s.hold != 2*holdMost {
+	if s.leave("denied", 2*holdMost, now.Add(holdMost)); s.hold != 2*holdMost {
 		t.Errorf("configured to be long: %v", s.hold)
 	}
 	s.imsi = "1"

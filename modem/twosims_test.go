@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -304,47 +305,157 @@ func TestPINPerSlot(t *testing.T) {
 	}
 }
 
-// TestSIMMultiplexer: a board that switches the SIM does so while the radio is
-// off, once for each change, and again when that went wrong.
-func TestSIMMultiplexer(t *testing.T) {
-	o, c := twoSlots()
-	o.Profile, o.Cards = "", o.Cards[:1]
-	var b *bench
-	var other *sim.SIM
-	in, fails := 0, 1
-	c.SelectSIM = func(_ context.Context, slot int) error {
-		b.log.add(fmt.Sprint("board ", slot))
-		if fails--; fails >= 0 {
-			return errors.New("line 7 is taken by another program")
-		}
-		if slot != in {
-			other, in = b.sim.Swap(0, other), slot
-		}
-		return nil
+// mux is a multiplexer in front of a module's only slot.
+type mux struct {
+	b     *bench
+	other *sim.SIM
+	in    int
+	fails int   // how many more times it fails; negative: never again
+	dead  []int // slots that it cannot select
+}
+
+func (m *mux) selectSIM(_ context.Context, slot int) error {
+	m.b.log.add(fmt.Sprint("board ", slot))
+	if m.fails--; m.fails >= 0 || slices.Contains(m.dead, slot) {
+		return errors.New("line 7 is taken by another program")
 	}
-	bubble(t, sim.NetworkOptions{}, o, c, func(bench *bench) {
-		b = bench
-		other = b.net.Issue(sim.Card{MSISDN: "447700900002"})
+	if slot != m.in {
+		m.other, m.in = m.b.sim.Swap(0, m.other), slot
+	}
+	return nil
+}
+
+// multiplexed is a bubble with a modem behind a multiplexer of two SIMs.
+func multiplexed(t *testing.T, family string, m *mux, f func(b *bench)) {
+	o, c := twoSlots()
+	o.Profile, o.Cards, c.SelectSIM = family, o.Cards[:1], m.selectSIM
+	bubble(t, sim.NetworkOptions{}, o, c, func(b *bench) {
+		m.b, m.other = b, b.net.Issue(sim.Card{MSISDN: "447700900002"})
 		b.run()
-		b.within(time.Minute, "ready", func(f modem.Facts) bool { return f.State() == modem.Ready && f.MSISDN == "447700900001" })
+		f(b)
+	})
+}
+
+// byNumber waits until the modem is ready with a SIM.
+func (b *bench) byNumber(number string, most time.Duration) {
+	b.t.Helper()
+	b.within(most, "ready with "+number, func(f modem.Facts) bool { return f.State() == modem.Ready && f.MSISDN == number })
+}
+
+// TestSIMMultiplexer: a board that switches the SIM does so while the radio is
+// off, once for each change. A slot that cannot be selected is tried again, later.
+func TestSIMMultiplexer(t *testing.T) {
+	m := &mux{fails: 1}
+	multiplexed(t, "", m, func(b *bench) {
+		b.byNumber("447700900002", time.Minute)
+		b.byNumber("447700900001", 3*time.Minute)
 		b.sim.Reboot() // the next session needs no other SIM
 		time.Sleep(2 * time.Minute)
-		fails = 1
+		m.fails = 1
 		b.sim.SetTrouble(0, sim.Trouble{Denied: true})
-		b.within(5*time.Minute, "ready", func(f modem.Facts) bool { return f.State() == modem.Ready && f.MSISDN == "447700900002" })
-		if f := b.m.Facts(); f.Slot != 1 || f.SIM != "sim-b" {
+		b.within(2*time.Minute, "told", func(f modem.Facts) bool { return has(f, "slot-unusable") })
+		b.byNumber("447700900002", 5*time.Minute)
+		if f := b.m.Facts(); f.Slot != 1 || f.SIM != "sim-b" || !has(f, "sim-held") || has(f, "slot-unusable") {
 			b.t.Errorf("facts: %+v", f)
 		}
 		var seen []string
 		for line := range strings.Lines(b.log.String()) {
 			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "AT+CFUN=") || strings.HasPrefix(line, "board") {
-				seen = append(seen, line)
+			if strings.HasPrefix(line, "AT+CFUN=") {
+				seen = append(seen, line[8:])
+			} else if n, ok := strings.CutPrefix(line, "board "); ok {
+				seen = append(seen, "->"+n)
 			}
 		}
-		want := "AT+CFUN=0 board 0 AT+CFUN=1 AT+CFUN=0 board 0 AT+CFUN=1 AT+CFUN=0 board 1 AT+CFUN=1 AT+CFUN=0 board 1 AT+CFUN=1"
-		if got := strings.Join(seen, " "); got != want {
-			b.t.Errorf("got  %s\nwant %s", got, want)
+		if got, want := strings.Join(seen, ""), "0->01"+"0->11"+"0->01"+"0->11"+"0->01"+"0->11"; got != want {
+			b.t.Errorf("radio and board: %s, want %s", got, want)
+		}
+	})
+}
+
+func has(f modem.Facts, code string) bool {
+	return slices.ContainsFunc(f.Health(), func(x modem.Finding) bool { return x.Code == code && x.Step != "" })
+}
+
+// TestSlotUnusable: a slot that cannot be selected, for what the board, the family
+// or the configuration lacks, keeps no other SIM out of service, and is told. It is
+// tried seldom.
+func TestSlotUnusable(t *testing.T) {
+	t.Run("the second of a multiplexer", func(t *testing.T) {
+		m := &mux{dead: []int{1}}
+		multiplexed(t, "", m, func(b *bench) {
+			b.byNumber("447700900001", time.Minute)
+			b.sim.SetTrouble(0, sim.Trouble{Denied: true})
+			time.Sleep(2 * time.Hour)
+			b.sim.SetTrouble(0, sim.Trouble{})
+			b.byNumber("447700900001", 3*time.Minute)
+			if n := b.log.count("board 1"); n < 2 || n > 8 {
+				b.t.Errorf("it was tried %d times", n)
+			}
+		})
+	})
+	t.Run("a multiplexer that is not there", func(t *testing.T) {
+		m := &mux{dead: []int{0, 1}}
+		multiplexed(t, "", m, func(b *bench) {
+			b.byNumber("447700900001", time.Minute)
+			b.sentBy(0, "one")
+			time.Sleep(24 * time.Hour)
+			if n := b.log.count("AT+CFUN="); !has(b.m.Facts(), "slot-unusable") || n > 8 {
+				b.t.Errorf("the radio was switched %d times, %+v", n, b.m.Facts().Health())
+			}
+		})
+	})
+	t.Run("a family whose radio is not to be switched", func(t *testing.T) {
+		m := &mux{}
+		multiplexed(t, "tc35", m, func(b *bench) {
+			b.byNumber("447700900001", time.Minute)
+			if b.log.count("board") > 0 || strings.Contains(b.log.String(), "msg=recovery") {
+				b.t.Error("something was done")
+			}
+		})
+	})
+	t.Run("a family without slots", func(t *testing.T) {
+		o, c := twoSlots()
+		o.Profile, o.Cards = "", o.Cards[:1]
+		bubble(t, sim.NetworkOptions{}, o, c, func(b *bench) {
+			b.run()
+			b.byNumber("447700900001", time.Minute)
+			b.sentBy(0, "one")
+			time.Sleep(24 * time.Hour)
+			f := b.m.Facts()
+			if errors := strings.Count(b.log.String(), "SIM slot not taken"); f.Slot != 0 || f.SIM != "sim-a" || !has(f, "slot-unusable") || errors > 4 {
+				b.t.Errorf("%d errors, %+v", errors, f.Health())
+			}
+		})
+	})
+}
+
+// TestEarlyOfOtherSIM: what comes while a multiplexer is about to switch is that of
+// the SIM that goes, and is not taken for the other's.
+func TestEarlyOfOtherSIM(t *testing.T) {
+	m := &mux{}
+	multiplexed(t, "", m, func(b *bench) {
+		b.byNumber("447700900001", time.Minute)
+		b.sim.SetTrouble(0, sim.Trouble{Refused: 21})
+		time.Sleep(20 * time.Second) // it is searched for anew
+		b.byNumber("447700900001", time.Minute)
+		for i := range 5 {
+			b.send(int64(i), "refused")
+		}
+		b.within(time.Minute, "leaving", func(modem.Facts) bool { return strings.Contains(b.log.String(), "other SIM slot") })
+		if err := b.net.Send("447700900001", handset, "for A only"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.sim.SetTrouble(0, sim.Trouble{})
+		b.byNumber("447700900002", time.Minute)
+		time.Sleep(5 * time.Minute)
+		if b.log.count("message by sim-b") != 0 {
+			b.t.Error("it was taken for the other's")
+		}
+		b.byNumber("447700900001", time.Hour)
+		time.Sleep(15 * time.Minute)
+		if b.log.count("message by sim-a") != 1 {
+			b.t.Error("it did not come by its own")
 		}
 	})
 }
@@ -353,19 +464,10 @@ func TestSIMMultiplexer(t *testing.T) {
 // not taken for that of the one which is chosen now.
 func TestMultiplexerLeft(t *testing.T) {
 	o, c := twoSlots()
-	o.Profile, o.Cards, o.Register = "", o.Cards[:1], 0
-	var b *bench
-	var other *sim.SIM
-	in := 1
-	c.SelectSIM = func(_ context.Context, slot int) error {
-		if slot != in {
-			other, in = b.sim.Swap(0, other), slot
-		}
-		return nil
-	}
-	bubble(t, sim.NetworkOptions{}, o, c, func(bench *bench) {
-		b = bench
-		other = b.sim.Swap(0, b.net.Issue(sim.Card{MSISDN: "447700900002"}))
+	m := &mux{in: 1}
+	o.Profile, o.Cards, o.Register, c.SelectSIM = "", o.Cards[:1], 0, m.selectSIM
+	bubble(t, sim.NetworkOptions{}, o, c, func(b *bench) {
+		m.b, m.other = b, b.sim.Swap(0, b.net.Issue(sim.Card{MSISDN: "447700900002"}))
 		var once sync.Once
 		b.wire.change(func(s string) string {
 			if strings.Contains(s, "+CGMR") {
