@@ -63,6 +63,14 @@ func (s *session) try(ctx context.Context, cmd string, timeout time.Duration) []
 	return info
 }
 
+// order sends a command that a module may refuse, but that is not left out for
+// having made it deaf: there is no service without what it does.
+func (s *session) order(ctx context.Context, cmd string, timeout time.Duration) {
+	if _, err := s.dialogue.Command(ctx, cmd, timeout); err != nil {
+		s.m.log.Debug("command", "cmd", strings.SplitN(cmd, "=", 2)[0], "err", err)
+	}
+}
+
 // How often, and how long, a command is repeated to a module that says that it
 // will be ready soon.
 const (
@@ -119,6 +127,9 @@ func (s *session) identify(ctx context.Context) error {
 	if imei == "" {
 		imei = answer(s.try(ctx, "+GSN", commandTimeout))
 	}
+	if was := s.m.Facts().IMEI; was != "" && was != digits(imei) {
+		s.m.hears()
+	}
 	s.profile = s.m.profileOf(profile.Module{Manufacturer: manufacturer, Model: model, Revision: revision, USB: s.place.ID})
 	s.m.mu.Lock()
 	s.m.profile = s.profile
@@ -161,10 +172,7 @@ func (s *session) climb(ctx context.Context, take *rung) error {
 		s.startsAgain()
 	}
 	for _, cmd := range take.commands {
-		// Not left out, whatever it does: a module in this state may answer nothing.
-		if _, err := s.dialogue.Command(ctx, cmd, slowTimeout); err != nil {
-			s.m.log.Debug("recovery", "cmd", cmd, "err", err)
-		}
+		s.order(ctx, cmd, slowTimeout)
 	}
 	if take.restarts {
 		return errRestarting
@@ -202,7 +210,7 @@ func (s *session) radioOn(ctx context.Context) error {
 		on = own
 	}
 	s.m.log.Warn("the radio was off: it is switched on", "was", state[0])
-	s.try(ctx, on, slowTimeout)
+	s.order(ctx, on, slowTimeout)
 	return nil
 }
 

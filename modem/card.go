@@ -29,7 +29,8 @@ const (
 // unlock waits until the SIM is ready, and gives it its PIN if it wants one.
 // The wrong PIN is never given twice: the third locks the SIM.
 func (s *session) unlock(ctx context.Context) error {
-	for began := time.Now(); ; {
+	began := time.Now()
+	for since := began; ; {
 		card, err := s.readPIN(ctx)
 		if err != nil {
 			return err
@@ -65,6 +66,10 @@ func (s *session) unlock(ctx context.Context) error {
 		}
 		if card == CardAbsent && s.profile.BlindSIM && time.Since(began) > blindPatience {
 			return errors.New("no SIM, and this module notices one that is put in only after its power was off")
+		}
+		if card == CardAbsent && time.Since(since) > searchMost {
+			s.radioAnew(ctx, "no SIM")
+			since = time.Now()
 		}
 		if late {
 			return errUnreadable

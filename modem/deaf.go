@@ -8,8 +8,8 @@ import (
 )
 
 // Some modules answer nothing any more after a command that they should know.
-// What they can do without is left out then, for a day: a module of another kind
-// may sit there by then.
+// What they can do without is left out then, for a day, or until another module
+// is in their place.
 
 const (
 	deafMost = 2 // how often in a row a module may go deaf from a command
@@ -49,4 +49,11 @@ func (m *Modem) shunned(command string) bool {
 	defer m.mu.Unlock()
 	d := m.deaf[command]
 	return d.times >= deafMost && time.Since(d.last) < deafFor
+}
+
+// hears forgets what commands did to another module.
+func (m *Modem) hears() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.deaf)
 }

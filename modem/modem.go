@@ -116,6 +116,7 @@ type Modem struct {
 	deaf      map[string]deafness // by command
 	unkept    []unkept            // the last, when the store had failed and the network thinks them delivered
 	stalls    int                 // hand-overs in a row that stalled without an outcome, whatever the slot
+	lonely    int                 // rungs that were taken for want of a network, and did not bring one
 	owed      int64               // attempt whose result the module may tell yet; 0: none
 	place     Finding             // what a person should put right about where it is; zero: nothing
 	suspended bool
@@ -261,7 +262,7 @@ func startsAnew(err error) bool {
 // is to be taken next, nil for none, and how long to wait otherwise.
 func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wait time.Duration) {
 	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
-	unfit := errors.Is(err, errConfused) || errors.Is(err, errStalling)
+	unfit := errors.Is(err, errConfused) || errors.Is(err, errStalling) || errors.Is(err, errNoNetwork)
 	_, elsewhere := errors.AsType[elsewhereError](err)
 	elsewhere = elsewhere || errors.Is(err, errAbsent) && m.Facts().Place.Code == portHeld
 	switch {

@@ -247,14 +247,14 @@ func (s *session) acknowledge(ctx context.Context) {
 // for an acknowledgement has stopped: 3GPP TS 27.005, 3.4.4.
 func (s *session) announceAgain(ctx context.Context) {
 	if s.setup.acknowledge && s.setup.cnmi != "" {
-		s.try(ctx, s.setup.cnmi, commandTimeout)
+		s.order(ctx, s.setup.cnmi, commandTimeout)
 	}
 }
 
 // acknowledgeOwed makes up for the acknowledgement that a stall has swallowed.
 func (s *session) acknowledgeOwed(ctx context.Context) error {
 	if s.owes.Swap(false) {
-		s.try(ctx, "+CNMA", commandTimeout)
+		s.order(ctx, "+CNMA", commandTimeout)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (s *session) messageService(ctx context.Context) error {
 	if !s.setup.acknowledge {
 		// Another program, or another profile, may have left it waiting for
 		// acknowledgements: after the first report it would pass on no more.
-		s.try(ctx, "+CSMS=0", commandTimeout)
+		s.order(ctx, "+CSMS=0", commandTimeout)
 	}
 	s.acknowledges.Store(s.setup.acknowledge)
 	if _, err := s.patiently(ctx, "+CMGF=0", commandTimeout); err != nil {
@@ -166,7 +166,7 @@ func (s *session) serviceCentre(ctx context.Context) {
 		want = s.slotInUse().smsc
 	}
 	if want != "" && (want != now || s.profile.KeepSMSC) {
-		s.try(ctx, "+CSCA="+strconv.Quote(want), cardTimeout)
+		s.order(ctx, "+CSCA="+strconv.Quote(want), cardTimeout)
 		now = s.readSMSC(ctx)
 	}
 	if now != "" {

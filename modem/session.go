@@ -62,6 +62,7 @@ var (
 	errSlot       = errors.New("another SIM slot is taken")
 	errUnreadable = errors.New("the SIM cannot be read")
 	errConfused   = errors.New("the module refused message after message for reasons of its own")
+	errNoNetwork  = errors.New("no network for hours, though the radio was switched off and on")
 	errStalling   = errors.New("the module answers, but no hand-over comes to an end")
 	errAsked      = errors.New("a person asked for it")
 )
@@ -253,6 +254,7 @@ func (s *session) inService(ctx context.Context) error {
 		f.Ready, f.Recovering, f.Rung, f.Parked, f.NextReset, f.Problem = true, 0, "", false, time.Time{}, ""
 	})
 	defer s.m.learn(func(f *Facts) { f.Ready, f.InSend = false, false })
+	s.m.metNetwork()
 	lineCtx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -307,6 +309,7 @@ func (s *session) awaitReady(ctx context.Context) error {
 	}
 	ask := time.NewTicker(searchEvery)
 	defer ask.Stop()
+	searches := 0
 	for since := time.Now(); !s.sendable(); {
 		select {
 		case <-s.m.changed:
@@ -314,10 +317,15 @@ func (s *session) awaitReady(ctx context.Context) error {
 			if err := s.readAgain(ctx); err != nil {
 				return err
 			}
-			if time.Since(since) >= searchMost {
-				s.searchAnew(ctx)
-				since = time.Now()
+			if time.Since(since) < searchMost || s.m.Facts().Network.Registered() {
+				break
 			}
+			if searches++; searches >= s.m.searches() {
+				s.m.missNetwork()
+				return errNoNetwork
+			}
+			s.radioAnew(ctx, "no network")
+			since = time.Now()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -354,15 +362,37 @@ const (
 	searchMost  = 15 * time.Minute // after it the radio is switched off and on: some modules give up searching
 )
 
-// searchAnew makes the module look for a network from the beginning.
-func (s *session) searchAnew(ctx context.Context) {
+// radioAnew makes the module look for a network, and a SIM, from the beginning,
+// where its family bears that.
+func (s *session) radioAnew(ctx context.Context, why string) {
 	off, on := s.radio()
-	if off == "" || s.m.Facts().Network.Registered() {
+	if off == "" {
 		return
 	}
-	s.m.log.Warn("no network: the radio is switched off and on", "for", searchMost)
-	s.try(ctx, off, slowTimeout)
-	s.try(ctx, on, slowTimeout)
+	s.m.log.Warn("the radio is switched off and on", "why", why, "for", searchMost)
+	s.order(ctx, off, slowTimeout)
+	s.order(ctx, on, slowTimeout)
+	s.announceAgain(ctx) // some forget it by that
+}
+
+// searches is after how many of searchMost in vain the module takes a rung of the
+// ladder: an hour, and twice as long each time until it had a network.
+func (m *Modem) searches() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return 4 << min(m.lonely, 4)
+}
+
+func (m *Modem) missNetwork() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lonely++
+}
+
+func (m *Modem) metNetwork() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lonely = 0
 }
 
 // quiet reports whether no message is being sent, nor was for a while.

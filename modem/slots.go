@@ -297,7 +297,7 @@ func (s *session) switchInside(ctx context.Context, slot int) error {
 		return fmt.Errorf("the profile %q has no command for SIM slot %d: leave out the slot, or name lines for it in [board]", s.profile.Name, slot+1)
 	}
 	for _, cmd := range how.First {
-		s.try(ctx, cmd, slowTimeout)
+		s.order(ctx, cmd, slowTimeout)
 	}
 	if s.slotNow(ctx) == slot {
 		return nil

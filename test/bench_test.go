@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"net/smtp"
 	"os"
@@ -38,16 +37,6 @@ func (w *world) batch(n int) {
 	w.mustMail(append(lines, "text:bench")...)
 }
 
-// sent waits until the network has taken n messages.
-func (w *world) sent(n int) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
-	defer cancel()
-	if err := w.network.WaitFor(ctx, func(ledger []sim.Entry) bool { return len(ledger) >= n }); err != nil {
-		w.t.Fatalf("%d of %d messages were taken", len(w.network.Ledger()), n)
-	}
-}
-
 // BenchmarkGap measures what the gateway's own work costs a modem: the time
 // from the final result of a hand-over to the next AT+CMGS, at zero air time,
 // with a full queue and status reports coming in. It also reports the memory.
@@ -60,7 +49,7 @@ func BenchmarkGap(b *testing.B) {
 				w := newWorld(b, setting{modems: modems})
 				g := w.start()
 				w.batch(n)
-				w.sent(n)
+				w.took(n)
 				for _, m := range w.modems {
 					gaps = append(gaps, m.Gaps()...)
 				}
@@ -135,7 +124,7 @@ func (w *world) pour(connections, n int) {
 			}
 			defer c.Close()
 			for range n {
-				if err := one(c); err != nil {
+				if err := deliver(c, script("to:448311234567", "text:Meet me at home")); err != nil {
 					w.t.Error(err)
 					return
 				}
@@ -143,19 +132,4 @@ func (w *world) pour(connections, n int) {
 		})
 	}
 	senders.Wait()
-}
-
-func one(c *smtp.Client) error {
-	if err := c.Mail("me@example.com"); err != nil {
-		return err
-	}
-	if err := c.Rcpt("sms@messaging.clickatell.com"); err != nil {
-		return err
-	}
-	data, err := c.Data()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(data, "Subject: x\r\n\r\n%s", script("to:448311234567", "text:Meet me at home"))
-	return data.Close()
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cellpost/ingress/httpd"
 )
 
 // output is what a process prints, for those who wait for it.
@@ -56,10 +58,11 @@ func (o *output) await(t *testing.T, pattern string) string {
 
 // TestDemo does what the demo tells a newcomer to do, word for word.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	tmp := t.TempDir()
 	address := freeAddress(t)
-	demo := exec.Command(binary, "demo", "--smtp", address, "--air-time", "10ms", "--report-delay", "10ms")
-	demo.Env = append(os.Environ(), "TMPDIR="+tmp)
+	demo := resident("demo", "--smtp", address, "--air-time", "10ms", "--report-delay", "10ms")
+	demo.Env = append(demo.Env, "TMPDIR="+tmp)
 	out := newOutput()
 	demo.Stdout, demo.Stderr = out, out
 	if err := demo.Start(); err != nil {
@@ -120,10 +123,11 @@ func readmeMail(t *testing.T) string {
 
 // TestDemoKeeps: with --dir the files stay, and the next demo goes on with them.
 func TestDemoKeeps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir() + "/a demo"
 	for _, queued := range []string{"", "448311234567"} {
 		address := freeAddress(t)
-		demo := exec.Command(binary, "demo", "--smtp", address, "--dir", dir, "--modems", "1", "--air-time", "10ms")
+		demo := resident("demo", "--smtp", address, "--dir", dir, "--modems", "1", "--air-time", "10ms")
 		out := newOutput()
 		demo.Stdout, demo.Stderr = out, out
 		if err := demo.Start(); err != nil {
@@ -160,8 +164,9 @@ func shell(t *testing.T, text string) string {
 // TestDemoProfiles: the families that are named are simulated, in turn, and found
 // to be what they are.
 func TestDemoProfiles(t *testing.T) {
-	address := freeAddress(t)
-	demo := exec.Command(binary, "demo", "--smtp", address, "--dir", t.TempDir(), "--modems", "4", "--air-time", "10ms",
+	t.Parallel()
+	address, dir := freeAddress(t), t.TempDir()
+	demo := resident("demo", "--smtp", address, "--dir", dir, "--modems", "4", "--air-time", "10ms",
 		"--profile", "e3372,plain", "--profile", "sim7600")
 	out := newOutput()
 	demo.Stdout, demo.Stderr = out, out
@@ -173,23 +178,14 @@ func TestDemoProfiles(t *testing.T) {
 	shell(t, strings.Replace(list, "queue list", "send --to 448311234567 --text hello", 1))
 	out.await(t, `handset \+448311234567`)
 	shell(t, strings.Replace(list, "queue list", "send --to 99900028 --text refused", 1)) // a magic number
+	gateway := newControl(t, dir)
 	for i, want := range []string{"huawei-e3372", "generic", "sim7600", "huawei-e3372"} {
-		show := strings.Replace(list, "queue list", fmt.Sprintf("modem show m%d", i), 1)
-		for end := time.Now().Add(patience); ; {
-			got := shell(t, show)
-			if regexp.MustCompile(`(?m)^profile +` + want + ` `).MatchString(got) {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("it is not a %s:\n%s", want, got)
-			}
-		}
+		gateway.awaitModem(fmt.Sprintf("m%d", i), "a "+want, func(m httpd.Modem) bool { return m.Profile == want })
 	}
-	for end := time.Now().Add(patience); !strings.Contains(shell(t, list), " failed "); {
-		if time.Now().After(end) {
-			t.Fatal("the magic number has no effect")
-		}
+	if got := shell(t, strings.Replace(list, "queue list", "modem show m2", 1)); !regexp.MustCompile(`(?m)^profile +sim7600 `).MatchString(got) {
+		t.Errorf("modem show:\n%s", got)
 	}
+	gateway.settle(2, func(m message) bool { return m.To != "99900028" || m.State == "failed" })
 
 	wrong, err := exec.Command(binary, "demo", "--profile", "e3373").CombinedOutput()
 	if err == nil || !strings.Contains(string(wrong), `--profile "e3373": choose of plain, `) || !strings.Contains(string(wrong), "e3372") {

@@ -81,7 +81,7 @@ func (s *site) left(by *sim.Modem, iccid, text string) {
 // delivered waits for the report of a text, and returns its message.
 func (s *site) delivered(text string) message {
 	s.t.Helper()
-	for _, m := range s.settle(func(m message) bool { return m.Text != text || m.State == "delivered" }) {
+	for _, m := range s.settle(1, func(m message) bool { return m.Text != text || m.State == "delivered" }) {
 		if m.Text == text {
 			return s.show(m.ID)
 		}
@@ -373,7 +373,7 @@ func TestCardsExchanged(t *testing.T) {
 		p.ready("b", "sim-b")
 		p.leaves(p.a, p.cardA, "before, sim-a", "from:447700900001")
 		p.leaves(p.b, p.cardB, "before, sim-b", "from:447700900002")
-		p.settle(func(m message) bool { return m.State == "sent" })
+		p.settle(2, func(m message) bool { return m.State == "sent" })
 		g.stop(t)
 		p.exchange()
 		p.start()

@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -33,14 +32,15 @@ func TestHang(t *testing.T) {
 		w.mustMail(fmt.Sprintf("to:4483112%05d", i), fmt.Sprintf("text:message %d", i))
 	}
 	kinds := w.strike(random)
-	list := w.settle(func(m message) bool { return m.State == "sent" || m.State == "delivered" })
+	list := w.settle(flowing, func(m message) bool { return m.State == "sent" || m.State == "delivered" })
 	if len(list) != flowing {
 		t.Errorf("%d messages, want %d", len(list), flowing)
 	}
 	w.onceOrFlagged(list)
 	stalls := 0
 	for i := range w.modems {
-		m := w.awaitReady(fmt.Sprintf("m%d", i))
+		name := fmt.Sprintf("m%d", i)
+		m := w.ready(name, name)
 		t.Logf("%s: %d sent, %d refused, %d stalls", m.Name, m.Sent, m.Refused, m.Stalls)
 		if stalls += m.Stalls; m.Name == "m2" && (m.Stalls > 0 || m.Refused > 0 || m.Sent == 0) {
 			t.Errorf("the third modem was disturbed: %+v", m)
@@ -107,28 +107,4 @@ func (w *world) onceOrFlagged(list []message) {
 		}
 	}
 	w.t.Logf("%d messages, %d flagged as possible duplicates, %d of them sent twice", len(list), flagged, twice)
-}
-
-// gauge is what modem show prints.
-type gauge struct {
-	Name, State           string
-	Sent, Refused, Stalls int
-}
-
-// awaitReady waits until a modem is in service.
-func (w *world) awaitReady(name string) (m gauge) {
-	w.t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		m = gauge{}
-		if err := json.Unmarshal([]byte(w.cellpost("modem", "show", name, "--json")), &m); err != nil {
-			w.t.Fatal(err)
-		}
-		if m.State == "ready" {
-			return m
-		}
-	}
-	w.t.Fatalf("%s is not ready: %+v", name, m)
-	return m
 }

@@ -3,12 +3,14 @@ package test
 import (
 	"errors"
 	"fmt"
+	"net/smtp"
 	"net/textproto"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"cellpost/ingress/httpd"
 	"cellpost/modem/sim"
 )
 
@@ -17,6 +19,7 @@ func delivered(m message) bool { return m.State == "delivered" }
 // TestMainJob: the six lines of the documentation, from the mail to the report
 // and back to the customer.
 func TestMainJob(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setting{modems: 2})
 	g := w.start()
 	w.mustMail("to: 448311234567", "reply:me@example.com", "text:Meet me at home")
@@ -25,7 +28,7 @@ func TestMainJob(t *testing.T) {
 	if !strings.HasPrefix(reply, "me@example.com\n") || !regexp.MustCompile(`(?m)^ID: [0-9a-f]{32} To: 448311234567\r?$`).MatchString(reply) {
 		t.Errorf("reply mail:\n%s", reply)
 	}
-	list := w.settle(delivered)
+	list := w.settle(1, delivered)
 	if len(list) != 1 {
 		t.Fatalf("%d messages", len(list))
 	}
@@ -45,31 +48,43 @@ func TestMainJob(t *testing.T) {
 	}
 	g.stop(t)
 	// Without a daemon the verbs read the files.
-	if m := w.show(list[0].ID); m.State != "delivered" {
-		t.Errorf("after the end: %s", m.State)
+	if shown := w.cellpost("queue", "show", list[0].ID); !strings.Contains(shown, "\nstate delivered, status 004\n") {
+		t.Errorf("after the end:\n%s", shown)
 	}
 }
 
 // TestInbound: a message from a handset is kept.
 func TestInbound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setting{modems: 1, options: sim.Options{MSISDN: "447700900001"}})
 	w.start()
 	w.mustMail("to: 448311234567", "text:wake up")
-	w.settle(delivered) // the modem is in service
+	w.settle(1, delivered) // the modem is in service
 	if err := w.network.Send("447700900001", "447700900123", "Pump 3 acknowledged"); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(w.cellpost("inbox"), "Pump 3 acknowledged") {
-		if time.Now().After(deadline) {
-			t.Fatal("the message is not in the inbox")
-		}
+	w.received("Pump 3 acknowledged", 1)
+	w.says(w.cellpost("inbox"), `from +447700900123 by m0: "Pump 3 acknowledged"`)
+}
+
+// received waits until the inbox holds a text, whole, and looks that it holds
+// nothing else.
+func (w *world) received(text string, parts int) {
+	w.t.Helper()
+	var inbox []httpd.Inbound
+	ok := await(patience, func() bool {
+		inbox = ask[[]httpd.Inbound](w.control, "/v1/inbox")
+		return len(inbox) > 1 || len(inbox) == 1 && len(inbox[0].Missing) == 0
+	})
+	if !ok || len(inbox) > 1 || inbox[0].Text != text || inbox[0].Parts != parts {
+		w.t.Fatalf("inbox: %+v", inbox)
 	}
 }
 
 // TestRefusals: what cannot be sent gets its code in the dialogue, and nothing
 // is queued.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, setting{modems: 1})
 	w.start()
 	long := strings.Repeat("x", 161)
@@ -101,8 +116,15 @@ func TestRefusals(t *testing.T) {
 // submit sends messages of one recipient each, numbered from a up to b.
 func (w *world) submit(a, b int) {
 	w.t.Helper()
+	c, err := smtp.Dial(w.smtp)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
 	for i := a; i < b; i++ {
-		w.mustMail(fmt.Sprintf("to: 4483112%05d", i), fmt.Sprintf("text:message %d", i))
+		if err := deliver(c, script(fmt.Sprintf("to: 4483112%05d", i), fmt.Sprintf("text:message %d", i))); err != nil {
+			w.t.Fatalf("mail: %v", err)
+		}
 	}
 }
 
@@ -128,11 +150,13 @@ func (w *world) once(n int) map[string]int {
 
 // TestThousand: a thousand messages over four modems, each once, spread evenly.
 func TestThousand(t *testing.T) {
+	t.Parallel()
 	const n, modems = 1000, 4
 	w := newWorld(t, setting{modems: modems, options: sim.Options{AirTime: 50 * time.Millisecond}})
 	w.start()
 	w.submit(0, n)
-	w.settle(delivered)
+	w.took(n)
+	w.settle(n, delivered)
 	for sim, sent := range w.once(n) {
 		if sent < n/modems*9/10 || sent > n/modems*11/10 {
 			t.Errorf("%s sent %d of %d", sim, sent, n)
@@ -166,7 +190,8 @@ func TestStalled(t *testing.T) {
 			w.submit(0, n/2)
 			w.modems[1].Inject(c.fault)
 			w.submit(n/2, n)
-			stalled := w.judge(w.settle(delivered), c.copies)
+			w.took(n)
+			stalled := w.judge(w.settle(n, delivered), c.copies)
 			if len(stalled) != 1 {
 				t.Fatalf("%d messages were sent by two modems, want 1", len(stalled))
 			}

@@ -2,44 +2,33 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"cellpost/ingress/httpd"
 	"cellpost/modem/at"
 	"cellpost/modem/sim"
 )
 
-// worldsAtOnce is how many worlds of one modem run at a time: each waits more
-// than it computes.
-const worldsAtOnce = 6
-
 // TestProfiles: each family of modules sends, reports, receives, and is unplugged
 // in the middle of a hand-over.
 func TestProfiles(t *testing.T) {
+	t.Parallel()
 	for name, profile := range families {
 		if !strings.Contains(strings.Join(sim.Profiles(), " "), name) {
 			t.Errorf("%s (%s) is not simulated", name, profile.name)
 		}
 	}
-	var worlds sync.WaitGroup
-	defer worlds.Wait()
-	seats := make(chan struct{}, worldsAtOnce)
 	for _, name := range sim.Profiles() {
-		seats <- struct{}{}
-		worlds.Go(func() {
-			defer func() { <-seats }()
-			t.Run(name, func(t *testing.T) { liveWith(t, name) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			liveWith(t, name)
 		})
 	}
 }
@@ -88,7 +77,7 @@ func liveWith(t *testing.T, name string) {
 	w.start()
 	w.submit(0, n)
 	w.took(n)
-	w.allDelivered(n)
+	w.settle(n, delivered)
 	w.once(n)
 	w.checkSetup(families[name])
 
@@ -96,104 +85,26 @@ func liveWith(t *testing.T, name string) {
 	if err := w.network.Send("447700900001", "447700900123", text); err != nil {
 		t.Fatal(err)
 	}
-	w.received(text)
+	w.received(text, 3)
 
 	for i, taken := range []bool{true, false} {
 		w.modems[0].Inject(sim.Fault{Kind: sim.HangUp, For: time.Second, Taken: taken})
 		w.submit(n+i, n+i+1)
-		w.allDelivered(n + i + 1)
+		w.settle(n+i+1, delivered)
 	}
 	w.submit(n+2, n+3)
-	w.checkMatched(w.allDelivered(n + 3))
-	w.received(text)
+	w.checkMatched(w.settle(n+3, delivered))
+	w.received(text, 3)
 	w.checkSetup(families[name])
 }
 
-// took waits until the network has taken n messages.
-func (w *world) took(n int) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := w.network.WaitFor(ctx, func(ledger []sim.Entry) bool { return len(ledger) >= n }); err != nil {
-		w.t.Fatalf("%d of %d messages were taken; modems:\n%s", len(w.network.Ledger()), n, w.cellpost("modem", "show", "m0"))
-	}
-}
-
-// allDelivered waits until n messages are delivered, and returns all there are. It
-// asks the control socket itself: a verb for each look would keep the machine busy.
-func (w *world) allDelivered(n int) []message {
-	w.t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return net.Dial("unix", filepath.Join(w.dir, "data", "control.sock"))
-	}}}
-	defer client.CloseIdleConnections()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
-		resp, err := client.Get("http://cellpost/v1/messages?limit=1000")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		var list []message
-		err = json.NewDecoder(resp.Body).Decode(&list)
-		resp.Body.Close()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if len(list) >= n && !slices.ContainsFunc(list, func(m message) bool { return !delivered(m) }) {
-			return list
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("not %d messages are delivered: %+v\n%s", n, list, w.cellpost("modem", "show", "m0"))
-		}
-	}
-}
-
-// checkSetup looks what modem show says of the module.
+// checkSetup looks what the gateway says of the module.
 func (w *world) checkSetup(want family) {
 	w.t.Helper()
-	var got struct {
-		Profile, Reception string
-		Setup              []string
-	}
-	if err := json.Unmarshal([]byte(w.cellpost("modem", "show", "m0", "--json")), &got); err != nil {
-		w.t.Fatal(err)
-	}
+	got := ask[httpd.Modem](w.control, "/v1/modems/m0")
 	setup := strings.Join(got.Setup, ", ")
 	if got.Profile != want.name || got.Reception != want.reception || setup != want.reception+want.setup {
-		w.t.Errorf("modem show: %s, %s, set up: %s\nwant %s, %s, %s", got.Profile, got.Reception, setup, want.name, want.reception, want.reception+want.setup)
-	}
-}
-
-// received waits until the inbox holds a text, whole, and looks that it holds
-// nothing else.
-func (w *world) received(text string) {
-	w.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		var in []struct {
-			Text    string
-			Parts   int
-			Missing []int
-		}
-		for dec := json.NewDecoder(strings.NewReader(w.cellpost("inbox", "--json"))); ; {
-			var m struct {
-				Text    string
-				Parts   int
-				Missing []int
-			}
-			if err := dec.Decode(&m); err == io.EOF {
-				break
-			} else if err != nil {
-				w.t.Fatal(err)
-			}
-			in = append(in, m)
-		}
-		if len(in) == 1 && in[0].Text == text && in[0].Parts == 3 && len(in[0].Missing) == 0 {
-			return
-		}
-		if len(in) > 1 || time.Now().After(deadline) {
-			w.t.Fatalf("inbox: %+v", in)
-		}
+		w.t.Errorf("modem m0: %s, %s, set up: %s\nwant %s, %s, %s", got.Profile, got.Reception, setup, want.name, want.reception, want.reception+want.setup)
 	}
 }
 
@@ -223,6 +134,7 @@ func (w *world) checkMatched(list []message) {
 // it. They come from another service centre, and name their numbers as one dials
 // them at home.
 func TestStoredReports(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		options sim.Options
@@ -234,7 +146,7 @@ func TestStoredReports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			const n, delay = 12, 3 * time.Second
+			const n, delay = 12, 5 * time.Second
 			w := newWorld(t, setting{
 				modems: 1, options: tt.options,
 				network: sim.NetworkOptions{ReportDelay: delay, ReportFrom: "447802000332", National: "44"},
@@ -243,22 +155,20 @@ func TestStoredReports(t *testing.T) {
 			w.submit(0, n)
 			w.took(n)
 			sent := func(m message) bool { return m.State == "sent" || m.State == "delivered" }
-			w.settle(sent)
+			w.settle(n, sent)
 			g.stop(t)
 			if tt.replug {
 				w.modems[0].Replug()
 			}
 			w.stored(n)
-			for _, m := range w.list() {
-				if m.State != "sent" {
-					t.Fatalf("%q is %s: the test is too slow", m.Text, m.State)
-				}
+			if sent := strings.Count(w.cellpost("queue", "list", "--json", "--state", "sent"), "\n"); sent != n {
+				t.Fatalf("%d messages are sent: the test is too slow", sent)
 			}
 
 			w.start()
-			w.checkMatched(w.allDelivered(n))
+			w.checkMatched(w.settle(n, delivered))
 			w.submit(n, n+2) // the memory has room again, and is watched
-			w.checkMatched(w.allDelivered(n + 2))
+			w.checkMatched(w.settle(n+2, delivered))
 			w.once(n + 2)
 		})
 	}
@@ -268,16 +178,16 @@ func TestStoredReports(t *testing.T) {
 // module, as nobody else does.
 func (w *world) stored(n int) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	port, err := at.Open(w.dir+"/m0", 115200)
-	for ; errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil; port, err = at.Open(w.dir+"/m0", 115200) {
-		<-tick.C // it is being plugged in
-	}
+	var port io.ReadWriteCloser
+	var err error
+	await(patience, func() bool {
+		port, err = at.Open(w.dir+"/m0", 115200)
+		return !errors.Is(err, fs.ErrNotExist) // it is being plugged in
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	d := at.New(port, at.Config{})
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -286,13 +196,12 @@ func (w *world) stored(n int) {
 	if err := d.Resync(ctx); err != nil {
 		w.t.Fatal(err)
 	}
-	for {
-		info, err := d.Command(ctx, `+CPMS="SR"`, patience)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if strings.Contains(strings.Join(info, "\n"), fmt.Sprintf("+CPMS: %d,", n)) {
-			return
-		}
+	var info []string
+	ok := await(patience, func() bool {
+		info, err = d.Command(ctx, `+CPMS="SR"`, patience)
+		return err != nil || strings.Contains(strings.Join(info, "\n"), fmt.Sprintf("+CPMS: %d,", n))
+	})
+	if err != nil || !ok {
+		w.t.Fatalf("the module keeps %q: %v", info, err)
 	}
 }

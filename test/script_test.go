@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -42,11 +43,13 @@ import (
 //	modem NAME PATTERN           waits until modem show prints a line like that
 //	sim NAME VERB ARG...         acts on a simulated modem: see simVerbs
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[stage{}] = &play{t: e.T().(testing.TB)}
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
@@ -207,7 +210,7 @@ func (p *play) cmdAwait(ts *testscript.TestScript, args []string) (bool, error) 
 	if len(args) != 2 {
 		return false, errors.New("usage: await STATE TO")
 	}
-	list := p.world.settle(func(m message) bool { return m.To != args[1] || m.State == args[0] })
+	list := p.world.settle(0, func(m message) bool { return m.To != args[1] || m.State == args[0] })
 	i := slices.IndexFunc(list, func(m message) bool { return m.To == args[1] })
 	if i < 0 {
 		return false, nil
@@ -245,18 +248,21 @@ func (p *play) cmdModem(ts *testscript.TestScript, args []string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); ; <-tick.C {
-		shown := p.world.cellpost("modem", "show", args[0])
-		if re.MatchString(shown) {
-			return true, nil
+	var told, shown string
+	ok := await(patience, func() bool {
+		// The verb prints something else only when the gateway tells something else.
+		path := "/v1/modems/" + args[0]
+		before := told
+		told = string(ask[json.RawMessage](p.world.control, path)) + string(ask[json.RawMessage](p.world.control, path+"/history"))
+		if told != before {
+			shown = p.world.cellpost("modem", "show", args[0])
 		}
-		if time.Now().After(end) {
-			fmt.Fprint(ts.Stdout(), shown)
-			return false, nil
-		}
+		return re.MatchString(shown)
+	})
+	if !ok {
+		fmt.Fprint(ts.Stdout(), shown)
 	}
+	return ok, nil
 }
 
 func (p *play) cmdSim(ts *testscript.TestScript, args []string) (bool, error) {

@@ -140,8 +140,14 @@ func (p *program) await(want ...string) {
 	}
 }
 
-// end reads the rest and returns the exit status.
+// end reads the rest and returns the exit status. What a module says by itself can
+// make a program wait for ever.
 func (p *program) end() int {
+	late := time.AfterFunc(2*patience, func() {
+		p.t.Errorf("%s does not end", p.Path)
+		syscall.Kill(-p.Process.Pid, syscall.SIGKILL)
+	})
+	defer late.Stop()
 	for line := range p.lines {
 		fmt.Fprintln(&p.said, line)
 	}

@@ -2,15 +2,11 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +15,6 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"cellpost/ingress/httpd"
 	"cellpost/modem/sim"
 )
 
@@ -202,61 +197,14 @@ func (u *usbTree) hold(ttys ...string) *os.Process {
 // open opens a node as soon as it is there.
 func (u *usbTree) open(node string) *os.File {
 	u.t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		if f, err := os.OpenFile(node, os.O_RDWR|unix.O_NOCTTY, 0); err == nil {
-			return f
-		}
-	}
-	u.t.Fatalf("%s is not there", node)
-	return nil
-}
-
-// present asks the gateway for its modems.
-func (w *world) present() []httpd.Modem {
-	w.t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return net.Dial("unix", filepath.Join(w.dir, "data", "control.sock"))
-	}}}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get("http://cellpost/v1/modems")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var modems []httpd.Modem
-	if err := json.NewDecoder(resp.Body).Decode(&modems); err != nil {
-		w.t.Fatal(err)
-	}
-	return modems
-}
-
-// awaitModem waits until a modem is as wanted.
-func (w *world) awaitModem(name, what string, want func(httpd.Modem) bool) httpd.Modem {
-	w.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		modems := w.present()
-		if i := slices.IndexFunc(modems, func(m httpd.Modem) bool { return m.Name == name }); i >= 0 && want(modems[i]) {
-			return modems[i]
-		}
-	}
-	w.t.Fatalf("%s is not %s:\n%s", name, what, w.cellpost("modem", "list", "--json"))
-	return httpd.Modem{}
-}
-
-// ready waits until a modem is in service with a SIM.
-func (w *world) ready(name, sim string) httpd.Modem {
-	w.t.Helper()
-	return w.awaitModem(name, "ready with "+sim, func(m httpd.Modem) bool { return m.State == "ready" && m.SIM == sim })
-}
-
-// away waits until a modem is known to be gone.
-func (w *world) away(name string) httpd.Modem {
-	w.t.Helper()
-	return w.awaitModem(name, "absent", func(m httpd.Modem) bool { return m.State == "absent" })
+	var file *os.File
+	var err error
+	await(patience, func() bool {
+		file, err = os.OpenFile(node, os.O_RDWR|unix.O_NOCTTY, 0)
+		return err == nil
+	})
+	u.must(err)
+	return file
 }
 
 // doctor runs the verb, which ends with 1 when something is wrong.

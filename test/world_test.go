@@ -6,12 +6,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
-	"net/http"
 	"net/smtp"
 	"os"
 	"os/exec"
@@ -23,12 +23,16 @@ import (
 	"time"
 
 	smtpserver "github.com/emersion/go-smtp"
+	"golang.org/x/crypto/bcrypt"
 
 	"cellpost/modem/sim"
+	"cellpost/queue/sqlite"
+	"cellpost/sms"
 )
 
-// binary is the program under test; TestMain builds it.
-var binary string
+// binary is the program under test, and accounts the directory of a database in
+// which nothing is but the account acme. TestMain makes both.
+var binary, accounts string
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -39,6 +43,8 @@ const parallel = "6"
 func testMain(m *testing.M) int {
 	flag.Parse()
 	flag.Set("test.parallel", parallel)
+	// A verb has nothing that goes on after its end; it would wait a second for that.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	dir, err := os.MkdirTemp("", "cellpost-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,15 +58,40 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build the binary:", err)
 		return 1
 	}
+	accounts = filepath.Join(dir, "accounts")
+	if err := addAccount(dir, accounts); err != nil {
+		fmt.Fprintln(os.Stderr, "add the account:", err)
+		return 1
+	}
 	return m.Run()
 }
 
-// patience is how long anything may take that is sure to happen.
-const patience = time.Minute
+// addAccount adds acme as a person does, but for its password: every gateway that
+// starts has to hash it once, so this hash is one that takes no time.
+func addAccount(dir, data string) error {
+	config := filepath.Join(dir, "accounts.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "data_dir = %q\ncountry_prefix = \"44\"\n", data), 0o600); err != nil {
+		return err
+	}
+	add := exec.Command(binary, "account", "add", "acme", "--config", config, "--api-id", "3456", "--unlimited")
+	if out, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(filepath.Join(data, "cellpost.db"), &sms.Rules{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	err = store.SetAccount(context.Background(), "acme", func(a *sms.Account) { a.PasswordHash = string(hash) })
+	return errors.Join(err, store.Close())
+}
 
 // world is a gateway and what is around it.
 type world struct {
-	t       testing.TB
+	control
 	dir     string
 	config  string // path of the configuration
 	smtp    string // address of the mail door
@@ -82,13 +113,15 @@ type setting struct {
 // with password "secret" and api_id 3456. The gateway does not run yet.
 func newWorld(t testing.TB, s setting) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), network: sim.NewNetwork(s.network), smtp: freeAddress(t), mails: newSmarthost(t)}
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	w := &world{control: newControl(t, data), dir: dir, network: sim.NewNetwork(s.network), smtp: freeAddress(t), mails: newSmarthost(t)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running, linked sync.WaitGroup
 	t.Cleanup(func() { cancel(); running.Wait() })
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir = %q\ncountry_prefix = \"44\"\n[[smtp]]\nlisten = %q\n[mail_out]\nsmarthost = %q\n[send]\n%s\n",
-		filepath.Join(w.dir, "data"), w.smtp, w.mails.address, s.send)
+		data, w.smtp, w.mails.address, s.send)
 	for i := range s.modems {
 		o := s.options
 		o.Name = fmt.Sprintf("m%d", i)
@@ -110,10 +143,8 @@ func newWorld(t testing.TB, s setting) *world {
 	if err := os.WriteFile(w.config, []byte(b.String()+s.more), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	add := exec.Command(binary, "account", "add", "acme", "--config", w.config, "--api-id", "3456", "--unlimited", "--password-stdin")
-	add.Stdin = strings.NewReader("secret\n")
-	if out, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("account add: %v\n%s", err, out)
+	if err := os.CopyFS(data, os.DirFS(accounts)); err != nil {
+		t.Fatal(err)
 	}
 	return w
 }
@@ -130,13 +161,27 @@ func freeAddress(t testing.TB) string {
 // gateway is one process of the binary.
 type gateway struct {
 	*exec.Cmd
+	t   testing.TB
 	log *tail
+
+	silent chan struct{} // closed when all that it said is in the log
+}
+
+// raceExit is the exit status of a program that found a data race.
+const raceExit = 66
+
+// resident is the command line of a process that goes on until it is stopped. A
+// data race ends it at once: one that is killed in the end could not tell.
+func resident(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	return cmd
 }
 
 // start runs the gateway, and returns when it says that it is ready.
 func (w *world) start() *gateway {
 	w.t.Helper()
-	g := &gateway{Cmd: exec.Command(binary, "serve", "--config", w.config), log: &tail{}}
+	g := &gateway{Cmd: resident("serve", "--config", w.config), t: w.t, log: &tail{}, silent: make(chan struct{})}
 	stderr, err := g.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -145,27 +190,25 @@ func (w *world) start() *gateway {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		g.Process.Kill()
-		g.Wait()
+		g.kill()
 		if w.t.Failed() {
 			w.t.Logf("log of the gateway:\n%s", g.log)
 		}
 	})
-	ready := make(chan bool, 1)
+	ready := make(chan struct{}, 1)
 	go func() {
-		defer close(ready)
+		defer close(g.silent)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			g.log.add(lines.Text())
 			if strings.Contains(lines.Text(), "msg=ready") {
-				ready <- true
+				ready <- struct{}{}
 			}
 		}
 	}()
 	select {
-	case ok := <-ready:
-		if !ok {
-			w.t.Fatalf("the gateway did not come up:\n%s", g.log)
-		}
+	case <-ready:
+	case <-g.silent:
+		w.t.Fatalf("the gateway did not come up:\n%s", g.log)
 	case <-time.After(patience):
 		w.t.Fatalf("the gateway is not ready:\n%s", g.log)
 	}
@@ -178,15 +221,22 @@ func (g *gateway) stop(t testing.TB) {
 	if err := g.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
+	<-g.silent
 	if err := g.Wait(); err != nil {
 		t.Errorf("the gateway ended with %v:\n%s", err, g.log)
 	}
 }
 
-// kill ends the gateway as a power cut would, as far as a process can feel it.
+// kill ends the gateway, if it still runs, as a power cut would, as far as a
+// process can feel it.
 func (g *gateway) kill() {
+	g.t.Helper()
 	g.Process.Kill()
+	<-g.silent
 	g.Wait()
+	if g.ProcessState.ExitCode() == raceExit {
+		g.t.Errorf("the gateway has a data race:\n%s", g.log)
+	}
 }
 
 // tail keeps the last lines of a log.
@@ -221,10 +271,10 @@ func (w *world) cellpost(args ...string) string {
 	return string(out)
 }
 
-// message is what queue list and queue show print.
+// message is what queue list and queue show print, and the control socket tells.
 type message struct {
-	ID, To, Account, State, Status, Text string
-	Parts                                []struct {
+	ID, To, Account, State, Status, Text, Why string
+	Parts                                     []struct {
 		N        int
 		State    string
 		Attempts []struct {
@@ -253,74 +303,13 @@ func (m message) tries() int {
 	return strings.Count(m.events(), "sending") - strings.Count(m.events(), "given back")
 }
 
-func (w *world) list() []message {
+// took waits until the network has taken n messages.
+func (w *world) took(n int) {
 	w.t.Helper()
-	var list []message
-	for dec := json.NewDecoder(strings.NewReader(w.cellpost("queue", "list", "--json", "--limit", "10000"))); ; {
-		var m message
-		if err := dec.Decode(&m); err == io.EOF {
-			return list
-		} else if err != nil {
-			w.t.Fatal(err)
-		}
-		list = append(list, m)
-	}
-}
-
-// show asks as queue show does.
-func (w *world) show(id string) message {
-	w.t.Helper()
-	var m message
-	if err := json.Unmarshal([]byte(w.cellpost("queue", "show", id, "--json")), &m); err != nil {
-		w.t.Fatal(err)
-	}
-	return m
-}
-
-// peruse is show for many: it asks the control socket itself.
-func (w *world) peruse(list []message) []message {
-	w.t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return net.Dial("unix", filepath.Join(w.dir, "data", "control.sock"))
-	}}}
-	defer client.CloseIdleConnections()
-	full := make([]message, len(list))
-	for i, m := range list {
-		resp, err := client.Get("http://cellpost/v1/messages/" + m.ID)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		err = json.NewDecoder(resp.Body).Decode(&full[i])
-		resp.Body.Close()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	return full
-}
-
-// settle waits until no message moves by itself any more but for reports, and
-// returns them all.
-func (w *world) settle(done func(message) bool) []message {
-	w.t.Helper()
-	deadline := time.Now().Add(2 * patience)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		list := w.list()
-		waiting := 0
-		for _, m := range list {
-			if !done(m) {
-				waiting++
-			}
-		}
-		if waiting == 0 {
-			return list
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%d of %d messages are not done; modems:\n%s", waiting, len(list), w.cellpost("modem", "list"))
-		}
-		<-tick.C
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
+	defer cancel()
+	if err := w.network.WaitFor(ctx, func(ledger []sim.Entry) bool { return len(ledger) >= n }); err != nil {
+		w.t.Fatalf("%d of %d messages were taken; modems: %+v", len(w.network.Ledger()), n, w.present())
 	}
 }
 
@@ -334,6 +323,22 @@ func script(lines ...string) string {
 func (w *world) mail(body string) error {
 	head := "From: me@example.com\r\nTo: sms@messaging.clickatell.com\r\nSubject: test\r\nMessage-ID: <1@example.com>\r\n\r\n"
 	return smtp.SendMail(w.smtp, nil, "me@example.com", []string{"sms@messaging.clickatell.com"}, []byte(head+body))
+}
+
+// deliver sends one mail over a connection.
+func deliver(c *smtp.Client, body string) error {
+	if err := c.Mail("me@example.com"); err != nil {
+		return err
+	}
+	if err := c.Rcpt("sms@messaging.clickatell.com"); err != nil {
+		return err
+	}
+	data, err := c.Data()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(data, "Subject: test\r\n\r\n%s", body)
+	return data.Close()
 }
 
 // mustMail sends one mail that has to be accepted.
