@@ -136,7 +136,7 @@ func (s *session) identify(ctx context.Context) error {
 	s.m.mu.Unlock()
 	s.mu.Lock()
 	s.starts = startsOf(s.profile)
-	s.ussd = newUSSDSession(s.profile.USSD, func(a USSDAnswer) { s.m.log.Info("USSD from the network", "characters", len(a.Text)) })
+	s.ussd = newUSSDSession(s.profile.USSD, s.m.noticed)
 	s.mu.Unlock()
 	s.m.learn(func(f *Facts) {
 		f.Manufacturer, f.Model, f.Revision = manufacturer, model, revision

@@ -26,7 +26,8 @@ func TestSuspend(t *testing.T) {
 		t.Errorf("the hand-over under way: %+v", o)
 	}
 	f := b.awaitState(modem.Suspended)
-	if f.NextStep() == "" || len(f.Health()) != 1 || f.Health()[0].Code != "modem-suspended" {
+	resume := "cellpost modem resume " + f.Name
+	if f.NextStep() != resume || len(f.Health()) != 1 || f.Health()[0].Code != "modem-suspended" || f.Health()[0].Step != resume {
 		t.Errorf("health: %+v", f.Health())
 	}
 	b.await("closed", func(f modem.Facts) bool { return !f.Answering })

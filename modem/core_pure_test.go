@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,5 +123,52 @@ func TestNotKeptDirectly(t *testing.T) {
 	s.sweepLeft()
 	if got := len(s.follow); got != 2 {
 		t.Errorf("%d commands to follow, want the announcement and the sweep", got)
+	}
+}
+
+// TestNotices: what the network says unasked is kept for a person, the last of it.
+func TestNotices(t *testing.T) {
+	s := idle(t, Config{})
+	for i := range maxNotices + 2 {
+		s.m.noticed(USSDAnswer{Text: strings.Repeat("é", 180+i)})
+	}
+	kept := s.m.Notices()
+	if len(kept) != maxNotices || kept[0].Text != strings.Repeat("é", maxNotice) || kept[maxNotices-1].Text != strings.Repeat("é", 182) {
+		t.Errorf("%d kept: %+v", len(kept), kept)
+	}
+}
+
+// TestOneLine: what is wrong is told in a line, for tables.
+func TestOneLine(t *testing.T) {
+	two := errors.Join(errors.New("first"), errors.New("second"))
+	s := idle(t, Config{})
+	s.m.learn(func(f *Facts) { f.Problem = two.Error() })
+	if p := s.m.Facts().Problem; p != "first; second" {
+		t.Errorf("problem %q", p)
+	}
+	s.m.misplace(Misplaced(two))
+	f := s.m.Facts()
+	f.Aside = []Finding{{Code: "slot-unusable", Cause: two.Error()}}
+	for _, h := range f.Health() {
+		if strings.Contains(h.Cause, "\n") {
+			t.Errorf("%s: %q", h.Code, h.Cause)
+		}
+	}
+}
+
+// TestStepsNameTheModem: a command of a next step can be typed as it stands.
+func TestStepsNameTheModem(t *testing.T) {
+	for _, f := range []Facts{
+		{Name: "m0", Suspended: true},
+		{Name: "m0", Present: true, Answering: true, CardRefused: refusalsMost},
+		{Name: "m0", Aside: []Finding{{Step: askOperator}}},
+	} {
+		var steps string
+		for _, h := range f.Health() {
+			steps += h.Step + "\n"
+		}
+		if !strings.Contains(steps, " m0") || strings.Contains(steps, "NAME") || strings.Contains(f.NextStep(), "NAME") {
+			t.Errorf("steps %q, next %q", steps, f.NextStep())
+		}
 	}
 }

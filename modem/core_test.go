@@ -73,9 +73,8 @@ func TestRadioOff(t *testing.T) {
 	b.awaitState(modem.Ready)
 }
 
-// TestResetLater: a reset that is asked for while the modem is suspended is not
-// forgotten until some session ends.
-func TestResetLater(t *testing.T) {
+// TestResetSuspended: a modem that is suspended is left alone until it is resumed.
+func TestResetSuspended(t *testing.T) {
 	t.Parallel()
 	cut := make(chan struct{}, 1)
 	c := short
@@ -84,10 +83,13 @@ func TestResetLater(t *testing.T) {
 	b.awaitState(modem.Ready)
 	b.m.Suspend()
 	b.await("closed", func(f modem.Facts) bool { return f.State() == modem.Suspended && !f.Answering })
+	if _, err := b.m.Reset("power"); err == nil || !strings.Contains(err.Error(), "the modem is suspended: cellpost modem resume ") {
+		t.Errorf("suspended: %v", err)
+	}
+	b.m.Resume()
 	if _, err := b.m.Reset("power"); err != nil {
 		t.Fatal(err)
 	}
-	b.m.Resume()
 	select {
 	case <-cut:
 	case <-time.After(patience):

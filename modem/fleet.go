@@ -1,16 +1,11 @@
 package modem
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,12 +28,16 @@ type FleetConfig struct {
 	Modems   []Entry
 	Discover bool // take modems into service that are not in Modems
 
+	// Names is a file that remembers the names of discovered modems, and where each
+	// was last; empty: they are forgotten when the process ends.
+	Names string
+
 	// Ports returns what is known of the ports of a USB device; nil: nothing. A
 	// device of which all ports are to be ignored is no modem.
 	Ports func(profile.ID) (profile.Ports, bool)
 
 	// Make makes a modem: of the entry with this name, or a discovered one, whose
-	// name is its IMEI, followed by @ and its USB path when there are two.
+	// name is its IMEI, followed by @ and its USB path when there were two.
 	Make func(name string, locate func(context.Context) (Place, error)) *Modem
 
 	Log *slog.Logger
@@ -47,10 +46,11 @@ type FleetConfig struct {
 // Fleet keeps the modems of one machine: it knows where each is, whatever its
 // ports are called today, and discovers others. A module is asked for its IMEI
 // once in each plugging in, and only when a configured IMEI or discovery needs
-// it. Two modems with one IMEI do not change places.
+// it. Two modems with one IMEI do not change places, nor names.
 type Fleet struct {
 	c      FleetConfig
 	prober prober
+	roster roster        // of Run alone
 	due    chan struct{} // holds a token when there may be something new
 
 	mu      sync.Mutex // guards what follows
@@ -62,23 +62,23 @@ type Fleet struct {
 // seat is a modem and where it is. What identifies it does not change.
 type seat struct {
 	Entry
-	found bool   // discovered: not in the configuration
+	found bool   // discovered, perhaps by an earlier process: not in the configuration
 	only  string // USB path that a discovered one is bound to, because another has its IMEI
 
-	modem *Modem   // nil while it is being made
+	modem *Modem   // nil until it is found, and while it is being made
 	plug  *plug    // nil: not there
 	port  usb.Port // that takes its commands
 	last  string   // USB path where it was last
 
 	twins []string // devices with another module of its IMEI
-	held  error    // who has its port open, another program; nil: nobody
+	bar   error    // why its port must not be opened; nil: nothing is against it
 	place Finding  // what its modem was told of its place
 }
 
 // plug is one plugging in of a USB device.
 type plug struct {
 	device  usb.Device
-	claimed bool               // by the path of one of its ports
+	claimed string             // name of the modem that is configured by the path of one of its ports; empty: none
 	stop    context.CancelFunc // ends its examination; nil: there is none
 	modules []finding          // nil: not examined
 	problem error              // why there are none
@@ -91,7 +91,7 @@ const maxDiscovered = 64
 // NewFleet makes a fleet with the modems of the configuration.
 func NewFleet(c FleetConfig) *Fleet {
 	f := &Fleet{
-		c: c, prober: prober{tree: c.Tree, ports: c.Ports},
+		c: c, prober: prober{tree: c.Tree, ports: c.Ports}, roster: roster{file: c.Names},
 		due: make(chan struct{}, 1), plugs: map[string]*plug{}, changed: make(chan struct{}),
 	}
 	for _, e := range c.Modems {
@@ -99,11 +99,58 @@ func NewFleet(c FleetConfig) *Fleet {
 		s.modem = c.Make(e.Name, f.locator(s))
 		f.seats = append(f.seats, s)
 	}
+	if c.Discover {
+		f.remember()
+	}
 	return f
 }
 
+// remember makes a seat for each modem that an earlier process discovered, unless
+// the configuration has it by now.
+func (f *Fleet) remember() {
+	all, err := f.roster.load()
+	if err != nil {
+		f.c.Log.Warn("the names of discovered modems are forgotten", "file", f.c.Names, "err", err)
+	}
+	for _, b := range all {
+		configured := slices.ContainsFunc(f.c.Modems, func(e Entry) bool {
+			return e.Name == b.name || e.Device == "" && e.USB == "" && sameIMEI(e.IMEI, b.imei())
+		})
+		if !configured {
+			f.seats = append(f.seats, &seat{Entry: Entry{Name: b.name, IMEI: b.imei()}, found: true, last: b.path})
+			f.bind(b.imei())
+		}
+	}
+}
+
+// bind keeps discovered modems apart that have one IMEI: once there are two, each
+// has its name where it was last. One alone keeps it wherever it goes.
+func (f *Fleet) bind(imei string) {
+	var same []*seat
+	for _, s := range f.seats {
+		if s.found && sameIMEI(s.IMEI, imei) {
+			same = append(same, s)
+		}
+	}
+	for _, s := range same {
+		if len(same) > 1 {
+			s.only = s.last
+		}
+	}
+}
+
+// berths are the discovered modems that are to be remembered.
+func (f *Fleet) berths() (all []berth) {
+	for _, s := range f.seats {
+		if b := (berth{s.Name, s.last}); s.found && b.valid() {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
 // Modems returns the modems of the configuration in its order, then those that
-// were discovered, in the order in which they were. None is ever taken out.
+// were discovered, in the order in which they first were. None is ever taken out.
 func (f *Fleet) Modems() []*Modem {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +174,9 @@ func (f *Fleet) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-f.due:
-			for _, s := range f.look(ctx, &children) {
+			found := f.look(ctx, &children)
+			f.keepNames()
+			for _, s := range found {
 				m := f.seat(s)
 				children.Go(func() { f.serve(ctx, m) })
 			}
@@ -140,6 +189,19 @@ func (f *Fleet) Run(ctx context.Context) error {
 func (f *Fleet) serve(ctx context.Context, m *Modem) {
 	if err := m.Run(ctx); err != nil {
 		f.c.Log.Error("modem given up", "modem", m.Facts().Name, "err", err)
+	}
+}
+
+// keepNames remembers the modems that are discovered, before they do anything.
+func (f *Fleet) keepNames() {
+	if !f.c.Discover {
+		return
+	}
+	f.mu.Lock()
+	all := f.berths()
+	f.mu.Unlock()
+	if err := f.roster.save(all); err != nil {
+		f.c.Log.Error("remember the names of discovered modems", "err", err)
 	}
 }
 
@@ -195,12 +257,12 @@ func (f *Fleet) look(ctx context.Context, children *sync.WaitGroup) []*seat {
 }
 
 // claims returns the USB paths of devices with a port that the configuration
-// names by its path.
-func (f *Fleet) claims(devices []usb.Device) map[string]bool {
-	claimed := map[string]bool{}
+// names by its path, and the names of those modems.
+func (f *Fleet) claims(devices []usb.Device) map[string]string {
+	claimed := map[string]string{}
 	for _, e := range f.c.Modems {
 		if d, ok := around(devices, e.Device); ok {
-			claimed[d.Path] = true
+			claimed[d.Path] = e.Name
 		}
 	}
 	return claimed
@@ -208,22 +270,17 @@ func (f *Fleet) claims(devices []usb.Device) map[string]bool {
 
 // around returns the USB device that a serial device belongs to.
 func around(devices []usb.Device, path string) (usb.Device, bool) {
-	node, err := filepath.EvalSymlinks(path)
-	if err != nil {
+	i := slices.IndexFunc(devices, func(d usb.Device) bool {
+		return slices.ContainsFunc(d.Ports, func(p usb.Port) bool { return sameNode(p.Node, path) })
+	})
+	if i < 0 {
 		return usb.Device{}, false
 	}
-	for _, d := range devices {
-		for _, p := range d.Ports {
-			if n, err := filepath.EvalSymlinks(p.Node); err == nil && n == node {
-				return d, true
-			}
-		}
-	}
-	return usb.Device{}, false
+	return devices[i], true
 }
 
 // update takes in what is plugged in now.
-func (f *Fleet) update(devices []usb.Device, claimed map[string]bool) {
+func (f *Fleet) update(devices []usb.Device, claimed map[string]string) {
 	gone := maps.Clone(f.plugs)
 	for _, d := range devices {
 		p := f.plugs[d.Path]
@@ -290,12 +347,23 @@ func (f *Fleet) assign() (found []*seat) {
 	for _, path := range f.paths() {
 		p := f.plugs[path]
 		for _, m := range f.free(p) {
-			if s := f.spare(p, m); s != nil {
-				found = append(found, s)
-			}
+			f.spare(p, m)
+		}
+	}
+	for _, s := range f.seats {
+		if s.found && s.modem == nil && s.plug != nil {
+			f.discovered(s)
+			found = append(found, s)
 		}
 	}
 	return found
+}
+
+func (f *Fleet) discovered(s *seat) {
+	if s.only != "" {
+		f.c.Log.Warn("two modems have one IMEI: name them by usb in the configuration", "modem", s.Name, "usb", s.only)
+	}
+	f.c.Log.Info("modem discovered", "modem", s.Name, "usb", s.plug.device.String(), "device", s.port.Node)
 }
 
 func (s *seat) take(p *plug, port usb.Port) { s.plug, s.port, s.last = p, port, p.device.Path }
@@ -339,7 +407,7 @@ func (f *Fleet) awaitsHome(s *seat) bool {
 
 // free returns the modules of a device that have an IMEI, and no seat.
 func (f *Fleet) free(p *plug) []finding {
-	if p.claimed || f.byUSB(p) != nil {
+	if p.claimed != "" || f.byUSB(p) != nil {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(p.modules), func(m finding) bool {
@@ -360,7 +428,7 @@ func (f *Fleet) byUSB(p *plug) *seat {
 // spare decides about a module that no seat has taken: it is the twin of one that
 // is configured, or gets a seat of its own, unless the seat of its IMEI may take
 // it yet.
-func (f *Fleet) spare(p *plug, m finding) *seat {
+func (f *Fleet) spare(p *plug, m finding) {
 	for _, s := range f.seats {
 		if s.Device != "" || s.USB != "" || s.only != "" || !sameIMEI(s.IMEI, m.imei) {
 			continue
@@ -369,105 +437,38 @@ func (f *Fleet) spare(p *plug, m finding) *seat {
 			s.twins = append(s.twins, p.device.String())
 		}
 		if !s.found || f.awaitsHome(s) {
-			return nil
+			return
 		}
 	}
-	if !f.c.Discover || len(f.seats)-len(f.c.Modems) >= maxDiscovered {
-		return nil
+	name := m.imei
+	if f.named(name) {
+		name += "@" + p.device.Path
 	}
-	s := &seat{Entry: Entry{Name: m.imei, IMEI: m.imei}, found: true}
-	if f.named(s.Name) {
-		s.only = p.device.Path
-		s.Name += "@" + s.only
-		if f.named(s.Name) {
-			return nil
-		}
-		f.c.Log.Warn("two modems have one IMEI: name them by usb in the configuration", "modem", s.Name, "usb", s.only)
+	if !f.c.Discover || f.named(name) || !f.hasRoom() {
+		return
 	}
-	f.c.Log.Info("modem discovered", "modem", s.Name, "usb", p.device.String(), "device", m.port.Node)
+	s := &seat{Entry: Entry{Name: name, IMEI: m.imei}, found: true}
 	s.take(p, m.port)
 	f.seats = append(f.seats, s)
-	return s
+	f.bind(s.IMEI)
 }
 
 func (f *Fleet) named(name string) bool {
 	return slices.ContainsFunc(f.seats, func(s *seat) bool { return s.Name == name })
 }
 
-// tellAll tells each modem what is wrong with its place.
-func (f *Fleet) tellAll() {
-	for _, s := range f.seats {
-		place := f.trouble(s)
-		if place == s.place || s.modem == nil {
-			continue
-		}
-		s.place = place
-		s.modem.misplace(place)
-		if place.Cause != "" {
-			f.c.Log.Warn("modem misplaced", "modem", s.Name, "problem", place.Cause)
-		}
+// hasRoom reports whether one more modem may be discovered. When there are too
+// many, the first that is only remembered is forgotten.
+func (f *Fleet) hasRoom() bool {
+	if len(f.seats)-len(f.c.Modems) < maxDiscovered {
+		return true
 	}
-}
-
-// trouble is what a person should put right about the place of a modem.
-func (f *Fleet) trouble(s *seat) Finding {
-	switch twins := f.twinsOf(s); {
-	case s.held != nil:
-		return Misplaced(s.held)
-	case s.Device != "":
-		return Finding{}
-	case s.plug != nil && len(twins) > 0:
-		return Finding{
-			Code:  "imei-twice",
-			Cause: fmt.Sprintf("two modems have this IMEI: name one by usb: in use at %v, also at %s", s.plug.device, strings.Join(twins, ", ")),
-			Step:  fmt.Sprintf("write a [[modem]] with usb = %q into the configuration, or where the other is", s.plug.device.Path),
-		}
-	case s.plug != nil:
-		return Finding{}
-	case s.USB != "":
-		if p := f.plugs[s.USB]; p != nil {
-			return Misplaced(p.problem)
-		}
-		return Misplaced(fmt.Errorf("no USB device with serial ports at %s: plug the modem in there, or correct usb", s.USB))
+	i := slices.IndexFunc(f.seats, func(s *seat) bool { return s.found && s.modem == nil && s.plug == nil })
+	if i < 0 {
+		return false
 	}
-	for _, path := range f.paths() {
-		if p := f.plugs[path]; p.problem != nil && !p.claimed && f.byUSB(p) == nil {
-			return Misplaced(fmt.Errorf("no modem with IMEI %s answers; %v: %w", s.IMEI, p.device, p.problem))
-		}
-	}
-	return Misplaced(fmt.Errorf("no modem with IMEI %s is plugged in: plug it in, or correct imei", s.IMEI))
-}
-
-// portHeld is the code of a port that another program has open.
-const portHeld = "device-held"
-
-// Misplaced is what a person should put right about a modem that is not there,
-// by an error of [Find]; nil: nothing.
-func Misplaced(err error) Finding {
-	if err == nil {
-		return Finding{}
-	}
-	place := complaints[Absent]
-	place.Cause = err.Error()
-	if held, ok := errors.AsType[*heldError](err); ok {
-		place.Code, place.Step = portHeld, held.cure()
-	}
-	return place
-}
-
-// twinsOf returns the devices with another module of a seat's IMEI: of one that
-// is configured those that have no seat, of one that was found those that have.
-func (f *Fleet) twinsOf(s *seat) []string {
-	if !s.found {
-		return s.twins
-	}
-	var twins []string
-	for _, o := range f.seats {
-		if o != s && o.plug != nil && sameIMEI(o.IMEI, s.IMEI) {
-			twins = append(twins, o.plug.device.String())
-		}
-	}
-	return twins
+	f.seats = slices.Delete(f.seats, i, i+1)
+	return true
 }
 
 // consider starts the examination of a device, or ends it when nobody needs it
@@ -486,7 +487,7 @@ func (f *Fleet) consider(ctx context.Context, p *plug, children *sync.WaitGroup)
 
 // needs reports whether the modules of a device have to be known.
 func (f *Fleet) needs(p *plug) bool {
-	if p.claimed {
+	if p.claimed != "" {
 		return false
 	}
 	if s := f.byUSB(p); s != nil {
@@ -502,31 +503,48 @@ func (f *Fleet) needs(p *plug) bool {
 // one by one, and modules need up to 20 s to start, some more.
 var examineWaits = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-const (
-	examineOften  = time.Minute // for so long they are short
-	examineSeldom = time.Minute // and then so long
-)
+// examineOften is for how long they are short.
+const examineOften = time.Minute
+
+// examineSeldom are the waits after that; the last is for ever. What never answers
+// is no modem, and some boards start anew each time their port is opened.
+var examineSeldom = [...]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
 
 // examineWait is how long to wait before the n-th attempt, from 0, so long after
-// the device was plugged in.
-func examineWait(n int, since time.Duration) time.Duration {
-	if since > examineOften {
-		return examineSeldom
+// the device was plugged in. What is likely to be a modem, or was not opened, is
+// asked every minute.
+func examineWait(n int, since time.Duration, likely bool) time.Duration {
+	if since <= examineOften {
+		return examineWaits[min(n, len(examineWaits)-1)]
 	}
-	return examineWaits[min(n, len(examineWaits)-1)]
+	end := examineOften
+	for _, wait := range examineSeldom {
+		if end += wait; likely || since <= end {
+			return wait
+		}
+	}
+	return examineSeldom[len(examineSeldom)-1]
 }
 
 // examine asks a device for its modules until it answers.
 func (f *Fleet) examine(ctx context.Context, p *plug, d usb.Device) {
-	began := time.Now()
-	for n := 0; wait(ctx, examineWait(n, time.Since(began))); n++ {
+	began, likely := time.Now(), false
+	for n := 0; wait(ctx, examineWait(n, time.Since(began), likely)); n++ {
 		modules, err := f.prober.probe(ctx, d)
-		if f.conclude(ctx, p, modules, err) {
-			f.lookSoon()
+		over := f.conclude(ctx, p, modules, err)
+		f.lookSoon()
+		if over {
 			return
 		}
-		f.lookSoon()
+		likely = isBarred(err) || f.isHome(d.Path)
 	}
+}
+
+// isHome reports whether a modem that is missing was there last.
+func (f *Fleet) isHome(path string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.seats, func(s *seat) bool { return s.plug == nil && s.last == path })
 }
 
 // conclude notes what came of an examination, and reports whether it is over.
@@ -548,80 +566,4 @@ func (f *Fleet) conclude(ctx context.Context, p *plug, modules []finding, err er
 	p.leave()
 	p.modules = modules
 	return true
-}
-
-// locator returns what [Config].Locate is for a seat.
-func (f *Fleet) locator(s *seat) func(context.Context) (Place, error) {
-	if s.Device != "" {
-		return func(ctx context.Context) (Place, error) { return f.locateDevice(ctx, s) }
-	}
-	return func(ctx context.Context) (Place, error) { return f.locate(ctx, s) }
-}
-
-// locateDevice waits for a device by its path.
-func (f *Fleet) locateDevice(ctx context.Context, s *seat) (Place, error) {
-	for ctx.Err() == nil {
-		_, err := os.Stat(s.Device)
-		switch {
-		case err != nil:
-			s.modem.away()
-			awaitDevice(ctx, s.Device, lookAgain)
-		case f.isHeld(s, s.Device):
-			s.modem.away()
-			<-ctx.Done() // it is looked at again in the next session
-		default:
-			devices, _ := f.c.Tree.Devices() // it may well not be on USB
-			d, _ := around(devices, s.Device)
-			return Place{Device: s.Device, USB: d.Path, ID: profile.ID{Vendor: d.Vendor, Product: d.Product}}, nil
-		}
-	}
-	return Place{}, ctx.Err()
-}
-
-// isHeld reports whether another program has the port of a modem open, and tells.
-// Where the known port is taken without being asked, nobody has looked before.
-func (f *Fleet) isHeld(s *seat, node string) bool {
-	err := f.prober.held(node)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s.held = err
-	f.tellAll()
-	return err != nil
-}
-
-// locate waits for the module of a seat.
-func (f *Fleet) locate(ctx context.Context, s *seat) (Place, error) {
-	for {
-		f.mu.Lock()
-		p, port, changed := s.plug, s.port, f.changed
-		var d usb.Device
-		if p != nil {
-			d = p.device
-		}
-		f.mu.Unlock()
-		if p != nil && f.stands(d, port) && !f.isHeld(s, port.Node) {
-			return Place{Device: port.Node, USB: d.Path, ID: profile.ID{Vendor: d.Vendor, Product: d.Product}}, nil
-		}
-		s.modem.away()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return Place{}, ctx.Err()
-		}
-	}
-}
-
-// stands reports whether a port of a device is still what it was: a change may
-// not have been told yet, and its node be another modem's by now.
-func (f *Fleet) stands(d usb.Device, port usb.Port) bool {
-	devices, err := f.c.Tree.Devices()
-	if err != nil {
-		return false
-	}
-	i, ok := slices.BinarySearchFunc(devices, d.Path, func(o usb.Device, path string) int { return cmp.Compare(o.Path, path) })
-	if !ok || devices[i].Number != d.Number || !slices.Contains(devices[i].Ports, port) {
-		return false
-	}
-	_, err = os.Stat(port.Node)
-	return err == nil
 }

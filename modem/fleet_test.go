@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"cellpost/modem"
 	"cellpost/modem/profile"
@@ -31,6 +32,7 @@ type machine struct {
 	plugged map[string]func() // unplugs a device, by path
 	numbers int               // of devices so far
 	fleet   *modem.Fleet
+	halt    func() // ends the fleet
 	log     *journal
 }
 
@@ -43,6 +45,14 @@ func newMachine(t *testing.T) *machine {
 	}
 	m.makeDir(filepath.Join(m.tree.Sys, "class/tty"))
 	m.makeDir(m.tree.Dev)
+	t.Cleanup(func() {
+		for _, unplug := range m.plugged {
+			unplug()
+		}
+		if t.Failed() {
+			t.Log(m.log)
+		}
+	})
 	return m
 }
 
@@ -144,7 +154,7 @@ func (m *machine) unplug(path string) {
 	delete(m.plugged, path)
 }
 
-// run starts a fleet, which ends with the test.
+// run starts a fleet, which ends with the test at the latest.
 func (m *machine) run(c modem.FleetConfig) {
 	m.t.Helper()
 	c.Tree = m.tree
@@ -159,18 +169,13 @@ func (m *machine) run(c modem.FleetConfig) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.fleet.Run(ctx) }()
-	m.t.Cleanup(func() {
+	m.halt = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			m.t.Errorf("Run: %v", err)
 		}
-		for _, unplug := range m.plugged {
-			unplug()
-		}
-		if m.t.Failed() {
-			m.t.Log(m.log)
-		}
 	})
+	m.t.Cleanup(m.halt)
 }
 
 func (m *machine) names() (names []string) {
@@ -477,6 +482,122 @@ func TestFleetTwins(t *testing.T) {
 			t.Errorf("modems: %v", got)
 		}
 	})
+}
+
+// TestFleetNames: discovered twins have the names that they had before a restart,
+// whichever is there first.
+func TestFleetNames(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	c := modem.FleetConfig{Discover: true, Names: filepath.Join(t.TempDir(), "discovered")}
+	first, second := m.modem(imeiA), m.modem(imeiA)
+	m.plug("1-1", unknownID, map[int]port{0: {"ttyUSB0", first}})
+	m.run(c)
+	m.ready(imeiA, "ttyUSB0", imeiA)
+	m.plug("1-2", unknownID, map[int]port{0: {"ttyUSB1", second}})
+	m.ready(imeiA+"@1-2", "ttyUSB1", imeiA)
+	m.halt()
+
+	m.unplug("1-1")
+	m.run(c)
+	m.ready(imeiA+"@1-2", "ttyUSB1", imeiA)
+	m.plug("1-1", unknownID, map[int]port{0: {"ttyUSB2", first}})
+	m.ready(imeiA, "ttyUSB2", imeiA)
+	m.ready(imeiA+"@1-2", "ttyUSB1", imeiA)
+	m.halt()
+
+	m.check(os.WriteFile(c.Names, []byte("garbage\n"), 0o640))
+	m.run(c)
+	m.logged("the names of discovered modems are forgotten")
+	m.ready(imeiA, "ttyUSB2", imeiA)
+	m.ready(imeiA+"@1-2", "ttyUSB1", imeiA)
+	if text, err := os.ReadFile(c.Names); err != nil || string(text) != imeiA+" 1-1\n"+imeiA+"@1-2 1-2\n" {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
+// TestFleetShared: of two modems of the configuration that are one, the second is
+// told which the first is.
+func TestFleetShared(t *testing.T) {
+	t.Parallel()
+	ec25 := profile.ID{Vendor: 0x2c7c, Product: 0x0125}
+	for _, tt := range []struct {
+		name          string
+		first, second modem.Entry
+		id            profile.ID
+	}{
+		{"imei of a usb", modem.Entry{USB: "1-1"}, modem.Entry{IMEI: imeiA}, ec25},
+		{"imei of an unknown usb", modem.Entry{USB: "1-1"}, modem.Entry{IMEI: imeiA}, unknownID},
+		{"imei of a device", modem.Entry{Device: "ttyUSB2"}, modem.Entry{IMEI: imeiA}, unknownID},
+		{"link to a device", modem.Entry{Device: "ttyUSB2"}, modem.Entry{Device: "by-id"}, unknownID},
+		{"link to a usb", modem.Entry{USB: "1-1"}, modem.Entry{Device: "by-id"}, ec25},
+		{"usb of a device", modem.Entry{Device: "ttyUSB2"}, modem.Entry{USB: "1-1"}, unknownID},
+		{"known usb of a device", modem.Entry{Device: "ttyUSB2"}, modem.Entry{USB: "1-1"}, ec25},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			a := m.modem(imeiA)
+			plug := func() { m.plug("1-1", tt.id, map[int]port{2: {"ttyUSB2", a}}) }
+			link := func() { m.check(os.Symlink("ttyUSB2", filepath.Join(m.tree.Dev, "by-id"))) }
+			tt.first.Name, tt.second.Name = "a", "b"
+			for _, e := range []*modem.Entry{&tt.first, &tt.second} {
+				if e.Device != "" {
+					e.Device = filepath.Join(m.tree.Dev, e.Device)
+				}
+			}
+			plug()
+			m.run(modem.FleetConfig{Modems: []modem.Entry{tt.first, tt.second}, Ports: layouts})
+			if strings.HasSuffix(tt.second.Device, "by-id") { // else it might be the first
+				m.ready("a", "ttyUSB2", imeiA)
+				link()
+			}
+			const told = " is that of modem a: take one of the two out of the configuration"
+			if tt.name != "known usb of a device" { // either may be the first
+				m.problem("b", told)
+				m.ready("a", "ttyUSB2", imeiA)
+				return
+			}
+			m.await("a", "told, or b is", func(modem.Facts) bool {
+				return slices.ContainsFunc(m.fleet.Modems(), func(o *modem.Modem) bool { return o.Facts().Place.Code == "device-shared" })
+			})
+		})
+	}
+}
+
+// TestFleetUnfit: what is no serial port is named as such, and nothing is done to
+// the module; when it is put right the modem comes into service.
+func TestFleetUnfit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		make func(m *machine, path string)
+	}{
+		{"directory", func(m *machine, path string) { m.check(os.Mkdir(path, 0o755)) }},
+		{"file", func(m *machine, path string) { m.check(os.WriteFile(path, nil, 0o644)) }},
+		{"pipe", func(m *machine, path string) { m.check(unix.Mkfifo(path, 0o644)) }},
+		{"null", func(m *machine, path string) {
+			m.makeDir(filepath.Join(m.tree.Sys, "dev/char/1:3"))
+			m.check(os.Symlink("../../../class/mem", filepath.Join(m.tree.Sys, "dev/char/1:3/subsystem")))
+			m.check(os.Symlink("/dev/null", path))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			device := filepath.Join(m.tree.Dev, "ttyS7")
+			tt.make(m, device)
+			m.run(modem.FleetConfig{Modems: []modem.Entry{{Name: "a", Device: device}}})
+			m.problem("a", device+" is no serial port: correct device")
+			if f := m.fleet.Modems()[0].Facts(); f.State() != modem.Absent || f.Place.Code != "device-unfit" || f.NextStep() != "correct device" {
+				t.Errorf("%s, %+v", f.State(), f.Place)
+			}
+			m.check(os.Remove(device))
+			m.problem("a", "device is not there")
+			m.plug("1-1", unknownID, map[int]port{0: {"ttyS7", m.modem(imeiA)}})
+			m.ready("a", "ttyS7", imeiA)
+		})
+	}
 }
 
 // TestFleetHeld: who holds a port is told, with the cure, and when it has let go

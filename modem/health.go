@@ -2,6 +2,7 @@ package modem
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Finding struct {
 func (f Facts) Health() []Finding {
 	var all []Finding
 	if c, ok := complaints[f.State()]; ok {
+		c.Step = f.named(c.Step)
 		switch {
 		case f.misplaced():
 			c = f.Place
@@ -37,7 +39,7 @@ func (f Facts) Health() []Finding {
 	}
 	add(f.CardRefused >= refusalsMost, "sim-refused",
 		fmt.Sprintf("the network refused the last %d messages to this SIM, whatever the number", f.CardRefused),
-		askOperator)
+		f.named(askOperator))
 	add(f.Memory != "" && f.State() != SIMFull, complaints[SIMFull].Code, complaints[SIMFull].Cause, complaints[SIMFull].Step)
 	add(f.Stuck > 0, "sim-undeletable", fmt.Sprintf("%d messages in the module cannot be deleted, or not be read; what can be read was taken in", f.Stuck),
 		"if the memory fills up, delete them in a telephone or replace the SIM")
@@ -46,7 +48,10 @@ func (f Facts) Health() []Finding {
 	add(f.NoReports && f.Ready, "reports-off", "the module passes no status reports on", "replace the module if you need them")
 	add(f.SignalDBm != 0 && f.SignalDBm <= weakSignal, "signal-weak", fmt.Sprintf("the signal is weak: %d dBm", f.SignalDBm),
 		"move the antenna, or use a better one")
-	all = append(all, f.Aside...)
+	for _, aside := range f.Aside {
+		aside.Cause, aside.Step = oneLine(aside.Cause), f.named(aside.Step)
+		all = append(all, aside)
+	}
 	return append(all, f.Known...)
 }
 
@@ -56,9 +61,9 @@ const (
 )
 
 // complaints are the findings of the states in which a modem does not do all it
-// should.
+// should. NAME in a step stands for that of the modem.
 var complaints = map[State]Finding{
-	Suspended: {Code: "modem-suspended", Cause: "suspended by a person", Step: "cellpost modem resume"},
+	Suspended: {Code: "modem-suspended", Cause: "suspended by a person", Step: "cellpost modem resume NAME"},
 	Absent: {Code: "modem-absent", Cause: "the modem is not there",
 		Step: "plug the modem in, or correct device, usb or imei for it in the configuration"},
 	Silent:     {Code: "modem-silent", Cause: "the modem does not answer", Step: unplug},
@@ -68,7 +73,7 @@ var complaints = map[State]Finding{
 	NoSIM:      {Code: "sim-absent", Cause: "there is no SIM, or it has no contact", Step: "insert a SIM, chip towards the contacts"},
 	PINMissing: {Code: "sim-pin-missing", Cause: "the SIM asks for its PIN", Step: "write pin for this modem into the configuration, then restart"},
 	PINWrong: {Code: "sim-pin-wrong", Cause: "the SIM refused the configured PIN; it is not tried again, for the third time would lock it",
-		Step: "set the right pin for this modem in the configuration, then restart (after a change of SIM with the same PIN, remove the file pin-NAME in data_dir)"},
+		Step: "set the right pin for this SIM in the configuration, then restart"},
 	PUK:        {Code: "sim-puk", Cause: "the SIM is blocked and asks for its PUK", Step: "unblock the SIM in a telephone with its PUK"},
 	SIMFailed:  {Code: "sim-failed", Cause: "the SIM cannot be read", Step: "clean or replace the SIM"},
 	NoSMSC:     {Code: "smsc-unset", Cause: "the number of the service centre is not set, or wrong", Step: "write smsc for this modem into the configuration; the operator tells the number"},
@@ -80,7 +85,7 @@ var complaints = map[State]Finding{
 	SIMFull: {Code: "sim-full", Cause: "the memory for messages is full: messages to this SIM wait in the network", Step: "delete messages in a telephone, or replace the SIM"},
 }
 
-const askOperator = "ask the operator whether the SIM is barred or out of credit: cellpost modem ussd asks for the balance"
+const askOperator = "ask the operator whether the SIM is barred or out of credit; while it is in use, cellpost modem ussd NAME '*100#' tells the balance in many networks"
 
 const unplug = "if it lasts, unplug the modem for ten seconds"
 
@@ -88,10 +93,13 @@ const unplug = "if it lasts, unplug the modem for ten seconds"
 // wrong or only time helps.
 func (f Facts) NextStep() string {
 	if step := complaints[f.State()].Step; step != "" && !f.misplaced() {
-		return step
+		return f.named(step)
 	}
 	return f.Place.Step
 }
+
+// named writes the name of the modem into a step.
+func (f Facts) named(step string) string { return strings.ReplaceAll(step, "NAME", f.Name) }
 
 // misplaced reports whether the modem is absent for a reason that is known.
 func (f Facts) misplaced() bool { return f.State() == Absent && f.Place.Code != "" }

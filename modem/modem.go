@@ -96,6 +96,7 @@ type Modem struct {
 
 	trace   Trace
 	calls   callLog
+	notices noticeLog
 	history history
 
 	outside int    // slot that SelectSIM has chosen; -1: none yet. Of Run alone
@@ -165,14 +166,31 @@ func (m *Modem) away() {
 func (m *Modem) misplace(f Finding) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	f.Cause = oneLine(f.Cause)
 	m.place = f
 }
+
+<<<<<<< ours
+// opened returns the path of the port that the modem has open; empty: none.
+func (m *Modem) opened() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil {
+		return ""
+	}
+	return m.current.place.Device
+}
+=======
+// oneLine writes errors that were joined as people are told of them.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+>>>>>>> theirs
 
 // learn changes facts; when the state changes by it, it logs, and tells the session.
 func (m *Modem) learn(change func(*Facts)) {
 	m.mu.Lock()
 	before := steady(m.facts.State())
 	change(&m.facts)
+	m.facts.Problem = oneLine(m.facts.Problem)
 	now, problem := steady(m.facts.State()), m.facts.Problem
 	if now != before {
 		m.facts.Since = time.Now()
@@ -264,7 +282,7 @@ func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wai
 	planned := errors.Is(err, errAsked) || errors.Is(err, errSlot)
 	unfit := errors.Is(err, errConfused) || errors.Is(err, errStalling) || errors.Is(err, errNoNetwork)
 	_, elsewhere := errors.AsType[elsewhereError](err)
-	elsewhere = elsewhere || errors.Is(err, errAbsent) && m.Facts().Place.Code == portHeld
+	elsewhere = elsewhere || errors.Is(err, errAbsent) && m.Facts().Place.barred()
 	switch {
 	case planned:
 	case errors.Is(err, errRestarting):
@@ -281,7 +299,7 @@ func (m *Modem) afterSession(l *ladder, served bool, err error) (take *rung, wai
 	}
 	m.learn(func(f *Facts) {
 		*f = m.blank(*f)
-		f.Present = !errors.Is(err, errAbsent)
+		f.Present = !errors.Is(err, errAbsent) && !errors.Is(err, at.ErrNoPort)
 		if f.Problem = err.Error(); planned {
 			f.Problem = ""
 		}
@@ -391,8 +409,11 @@ func (m *Modem) awaitResumed(ctx context.Context) {
 
 // Reset takes a rung of the recovery ladder now: the one with a name, or the
 // mildest. It returns the name at once; Facts tell what comes of it. A modem
-// that is suspended is reset when it is resumed.
+// that is suspended is not reset.
 func (m *Modem) Reset(name string) (string, error) {
+	if m.isSuspended() {
+		return "", fmt.Errorf("the modem is suspended: cellpost modem resume %s", m.cfg.Name)
+	}
 	all := m.rungs()
 	if len(all) == 0 {
 		return "", errors.New("nothing can reset this modem: its family bears no reset by command, and [board] names no slot for it")

@@ -95,7 +95,7 @@ func (p prober) probe(ctx context.Context, d usb.Device) ([]finding, error) {
 	ports := candidates(d, known)
 	if first, ok := p.command(d); ok {
 		found, err := findings(known, p.ask(ctx, []usb.Port{first}))
-		if err == nil || isHeld(err) || len(ports) == 1 {
+		if err == nil || isBarred(err) || len(ports) == 1 {
 			return found, err
 		}
 		ports = slices.DeleteFunc(ports, func(p usb.Port) bool { return p == first })
@@ -138,7 +138,7 @@ func (p prober) question(ctx context.Context, port usb.Port, asked func(), over 
 	answered := sync.OnceFunc(asked)
 	defer answered()
 	r := reply{port: port}
-	if r.err = p.held(port.Node); r.err != nil {
+	if r.err = p.bar(port.Node); r.err != nil {
 		return r
 	}
 	stream, err := at.Open(port.Node, 0)
@@ -245,7 +245,7 @@ func unanswered(replies []reply) error {
 	var failed error
 	for _, r := range replies {
 		names = append(names, filepath.Base(r.port.Node))
-		if isHeld(r.err) {
+		if isBarred(r.err) {
 			return r.err
 		}
 		if failed == nil && !errors.Is(r.err, fs.ErrNotExist) {
@@ -261,32 +261,51 @@ func unanswered(replies []reply) error {
 	return fmt.Errorf("%s: no answer to AT: wait while it starts, or unplug it for ten seconds", strings.Join(names, ", "))
 }
 
-// heldError means that another program has a port open.
-type heldError struct {
-	node string
-	by   usb.Holder
+// barredError is why a port that is there must not be opened: no reset of the
+// module would help.
+type barredError struct{ code, cause, step string }
+
+func (e *barredError) Error() string { return e.cause + ": " + e.step }
+
+// Codes of barred ports.
+const (
+	portHeld   = "device-held"   // another program has it open
+	portShared = "device-shared" // another modem of this gateway is the same
+	portUnfit  = "device-unfit"  // it is no serial port
+)
+
+// barred reports whether a modem is out of service for a barredError.
+func (f Finding) barred() bool {
+	return f.Code == portHeld || f.Code == portShared || f.Code == portUnfit
 }
 
-func (e *heldError) Error() string { return fmt.Sprintf("%s: held by %v: %s", e.node, e.by, e.cure()) }
-
-func (e *heldError) cure() string {
-	if e.by.Program == "ModemManager" {
-		return `systemctl disable --now ModemManager, or keep it off this device with ENV{ID_MM_DEVICE_IGNORE}="1"`
-	}
-	return "stop it, or keep it off this port"
-}
-
-func isHeld(err error) bool {
-	_, ok := errors.AsType[*heldError](err)
+// isBarred reports whether err is a barredError.
+func isBarred(err error) bool {
+	_, ok := errors.AsType[*barredError](err)
 	return ok
 }
 
-// held returns an error when another program has a port open. Its lock does
-// not bind root.
-func (p prober) held(node string) error {
+func heldBy(node string, by usb.Holder) error {
+	step := "stop it, or keep it off this port"
+	if by.Program == "ModemManager" {
+		step = `systemctl disable --now ModemManager, or keep it off this device with ENV{ID_MM_DEVICE_IGNORE}="1"`
+	}
+	return &barredError{portHeld, fmt.Sprintf("%s: held by %v", node, by), step}
+}
+
+func sharedBy(what, name string) error {
+	return &barredError{portShared, what + " is that of modem " + name, "take one of the two out of the configuration"}
+}
+
+// bar returns why a port must not be opened; nil: nothing is known against it. The
+// lock of another program does not bind root.
+func (p prober) bar(node string) error {
+	if p.tree.NoPort(node) {
+		return &barredError{portUnfit, node + " is no serial port", "correct device"}
+	}
 	for _, h := range p.tree.Holders(node) {
 		if h.PID != os.Getpid() {
-			return &heldError{node, h}
+			return heldBy(node, h)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cellpost/modem/at"
 	"cellpost/modem/profile"
 	"cellpost/modem/usb"
 )
@@ -55,7 +57,7 @@ func TestSameIMEI(t *testing.T) {
 func TestFindings(t *testing.T) {
 	at := func(n int) usb.Port { return usb.Port{Node: "/dev/ttyUSB" + string(rune('0'+n)), Interface: n} }
 	nothing := profile.Ports{Command: -1, Second: -1}
-	held := &heldError{"/dev/ttyUSB1", usb.Holder{PID: 612, Program: "ModemManager"}}
+	held := heldBy("/dev/ttyUSB1", usb.Holder{PID: 612, Program: "ModemManager"})
 	for _, tt := range []struct {
 		name    string
 		known   profile.Ports
@@ -95,27 +97,74 @@ func TestFindings(t *testing.T) {
 }
 
 func TestHeldByOthers(t *testing.T) {
-	err := error(&heldError{"/dev/ttyUSB1", usb.Holder{PID: 7, Program: "gpsd"}})
-	if want := "/dev/ttyUSB1: held by gpsd (pid 7): stop it, or keep it off this port"; err.Error() != want || !isHeld(err) || isHeld(errors.New(want)) {
+	err := heldBy("/dev/ttyUSB1", usb.Holder{PID: 7, Program: "gpsd"})
+	if want := "/dev/ttyUSB1: held by gpsd (pid 7): stop it, or keep it off this port"; err.Error() != want || !isBarred(err) || isBarred(errors.New(want)) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestBarred: nothing is done to a module whose port must not be opened.
+func TestBarred(t *testing.T) {
+	step := Step{Name: "power", Do: func(context.Context) error { return nil }}
+	for _, tt := range []struct {
+		name  string
+		place error
+		err   error
+		want  bool
+	}{
+		{"not there", errAbsent, errAbsent, true},
+		{"held", heldBy("/dev/ttyUSB1", usb.Holder{}), errAbsent, false},
+		{"that of another", sharedBy("/dev/ttyUSB1", "a"), errAbsent, false},
+		{"no port", &barredError{code: portUnfit}, errAbsent, false},
+		{"no port, found out late", nil, elsewhereError{at.ErrNoPort}, false},
+	} {
+		m := New(Config{Name: "m", Steps: []Step{step}}, nil, nil, slog.New(slog.DiscardHandler))
+		m.misplace(Misplaced(tt.place))
+		var l ladder
+		taken := false
+		for range 2 * reopenings {
+			take, _ := m.afterSession(&l, false, tt.err)
+			taken = taken || take != nil
+		}
+		if f := m.Facts(); taken != tt.want || f.State() != Absent {
+			t.Errorf("%s: a step is taken: %v; %s", tt.name, taken, f.State())
+		}
 	}
 }
 
 func TestExamineWait(t *testing.T) {
 	for _, tt := range []struct {
-		n     int
-		since time.Duration
-		want  time.Duration
+		n      int
+		since  time.Duration
+		likely bool
+		want   time.Duration
 	}{
-		{0, 0, 500 * time.Millisecond},
-		{1, 3 * time.Second, time.Second},
-		{2, 9 * time.Second, 2 * time.Second},
-		{3, 15 * time.Second, 5 * time.Second},
-		{9, 60 * time.Second, 5 * time.Second},
-		{10, 61 * time.Second, time.Minute},
+		{0, 0, false, 500 * time.Millisecond},
+		{1, 3 * time.Second, false, time.Second},
+		{2, 9 * time.Second, false, 2 * time.Second},
+		{3, 15 * time.Second, false, 5 * time.Second},
+		{9, 60 * time.Second, false, 5 * time.Second},
+		{9, 60 * time.Second, true, 5 * time.Second},
+		{10, 66 * time.Second, false, time.Minute},
+		{11, 131 * time.Second, false, 2 * time.Minute},
+		{12, 256 * time.Second, false, 5 * time.Minute},
+		{13, 561 * time.Second, false, 15 * time.Minute},
+		{14, 25 * time.Minute, false, time.Hour},
+		{90, 1000 * time.Hour, false, time.Hour},
+		{90, 1000 * time.Hour, true, time.Minute},
 	} {
-		if got := examineWait(tt.n, tt.since); got != tt.want {
-			t.Errorf("attempt %d after %v: %v, want %v", tt.n, tt.since, got, tt.want)
+		if got := examineWait(tt.n, tt.since, tt.likely); got != tt.want {
+			t.Errorf("attempt %d after %v, likely %v: %v, want %v", tt.n, tt.since, tt.likely, got, tt.want)
+		}
+	}
+}
+
+// TestIsHome: what is missing may be what is silent where it was.
+func TestIsHome(t *testing.T) {
+	f := &Fleet{seats: []*seat{{last: "1-1"}, {last: "1-2", plug: &plug{}}, {}}}
+	for path, want := range map[string]bool{"1-1": true, "1-2": false, "1-3": false} {
+		if got := f.isHome(path); got != want {
+			t.Errorf("%s: %v", path, got)
 		}
 	}
 }

@@ -395,6 +395,40 @@ func TestQuirks(t *testing.T) {
 	}
 }
 
+// TestFullMemory: a memory that is full is emptied as soon as the module says so, in
+// the words of its family.
+func TestFullMemory(t *testing.T) {
+	for _, tt := range []struct{ profile, says, because string }{
+		{"e3372", "^SMMEMFULL", "AT^CURC=0"},
+		{"tc35", "^SMGO: 2", "AT^SMGO=1"},
+		{"sara-r4", "+CIEV: 8,1", "AT+CMER=2,0,0,2,1"},
+		{"sim7600", "+CMTI: ,-1", "AT+CNMI=2,1"},
+	} {
+		t.Run(tt.profile, func(t *testing.T) {
+			bubble(t, sim.NetworkOptions{}, sim.Options{Profile: tt.profile}, short, func(b *bench) {
+				b.hear(nil)
+				b.run()
+				b.readyIn(0, 2*time.Minute)
+				from := b.log.len()
+				b.sim.Strike(sim.Fault{Kind: sim.MemoryFull})
+				time.Sleep(20 * time.Second)
+				if n := first(b.log.from(from), "said "+tt.says); n < 0 {
+					b.t.Errorf("it did not say %s", tt.says)
+				}
+				if n := first(b.log.from(from), "AT+CMGD="); n < 0 {
+					b.t.Error("it was not emptied")
+				}
+				if f := b.m.Facts(); f.Memory != "" || f.State() != modem.Ready {
+					b.t.Errorf("%s, memory %q", f.State(), f.Memory)
+				}
+				if b.log.count(tt.because) == 0 {
+					b.t.Errorf("%s was not sent", tt.because)
+				}
+			})
+		})
+	}
+}
+
 // store has the module keep messages before anybody listens.
 func (b *bench) store(texts ...string) {
 	b.t.Helper()

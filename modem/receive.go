@@ -67,8 +67,6 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 		if f := fields(lines); len(f) == 2 {
 			s.later(func(ctx context.Context) { s.fetch(ctx, code, f[0], f[1]) })
 		}
-	case "^SMMEMFULL":
-		s.later(s.sweepNow)
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
 	case "+CPIN":
@@ -79,6 +77,9 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CUSD":
 		s.heardUSSD(lines)
 	}
+	if noRoom(lines[0], s.m.knownProfile()) {
+		s.later(s.sweepNow)
+	}
 	s.m.learnTime(parseClock(lines[0], time.Now()))
 	if s.m.calls.heard(lines[0], time.Now()) {
 		s.called()
@@ -86,6 +87,13 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	if s.startSaid(lines[0]) {
 		rebooted()
 	}
+}
+
+// noRoom tells whether a line says that a memory for messages is full. Some modules
+// put blanks between its fields, some do not.
+func noRoom(line string, p profile.Profile) bool {
+	line = strings.ReplaceAll(line, " ", "")
+	return slices.ContainsFunc(p.Full, func(f string) bool { return strings.HasPrefix(line, strings.ReplaceAll(f, " ", "")) })
 }
 
 // startSaid takes note of what a module says when it starts, and reports

@@ -3,13 +3,21 @@ package modem
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // What a modem can do beside messages: requests to the network, calls, time.
 
-// ErrNotInService is the error of a request to a modem without a session.
-var ErrNotInService = errors.New("the modem is not in service: cellpost modem show tells why")
+// ErrNotInService is in the error of a request to a modem without a session.
+var ErrNotInService = errors.New("the modem is not in service")
+
+func (m *Modem) notInService() error {
+	return fmt.Errorf("%w: cellpost modem show %s tells why", ErrNotInService, m.cfg.Name)
+}
 
 // USSD sends a code like *100# to the network, or the answer to an open menu,
 // and returns what the network says. Messages go out meanwhile.
@@ -19,7 +27,7 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDAnswer, error) {
 	}
 	s, u := m.requester()
 	if u == nil {
-		return USSDAnswer{}, ErrNotInService
+		return USSDAnswer{}, m.notInService()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -28,7 +36,7 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDAnswer, error) {
 	answer, err := u.request(ctx, s.dialogue, code)
 	s.stalledBy(err)
 	if s.ctx.Err() != nil && err != nil {
-		return answer, ErrNotInService
+		return answer, m.notInService()
 	}
 	return answer, err
 }
@@ -37,7 +45,7 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDAnswer, error) {
 func (m *Modem) CancelUSSD(ctx context.Context) error {
 	s, u := m.requester()
 	if u == nil {
-		return ErrNotInService
+		return m.notInService()
 	}
 	u.cancel(ctx, s.dialogue)
 	return nil
@@ -79,6 +87,54 @@ func (s *session) heardUSSD(lines []string) {
 		u.heard(lines)
 	}
 }
+
+// Notice is what the network said over USSD though nobody had asked: "your credit
+// is low".
+type Notice struct {
+	At   time.Time
+	Text string
+}
+
+const (
+	maxNotices = 10  // that are kept
+	maxNotice  = 182 // characters of one that are kept. 3GPP TS 23.038, 5: what 160 octets hold
+)
+
+// noticeLog is the list of the last notices. The zero value is ready.
+type noticeLog struct {
+	mu      sync.Mutex // guards notices
+	notices []Notice   // the last one is the newest
+}
+
+func (l *noticeLog) add(n Notice) {
+	if utf8.RuneCountInString(n.Text) > maxNotice {
+		n.Text = string([]rune(n.Text)[:maxNotice])
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.notices) == maxNotices {
+		l.notices = slices.Delete(l.notices, 0, 1)
+	}
+	l.notices = append(l.notices, n)
+}
+
+// list returns the notices, the newest first.
+func (l *noticeLog) list() []Notice {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	notices := slices.Clone(l.notices)
+	slices.Reverse(notices)
+	return notices
+}
+
+// noticed keeps what the network said unasked. Its text is not for the log.
+func (m *Modem) noticed(a USSDAnswer) {
+	m.log.Info("USSD from the network", "characters", utf8.RuneCountInString(a.Text))
+	m.notices.add(Notice{At: time.Now(), Text: a.Text})
+}
+
+// Notices lists what the network said unasked of late, the newest first.
+func (m *Modem) Notices() []Notice { return m.notices.list() }
 
 // called hangs up on who calls, if that is wanted.
 func (s *session) called() {

@@ -162,6 +162,15 @@ func TestUSSDFromNetwork(t *testing.T) {
 		if got := strings.Count(b.log.String(), "USSD from the network"); got != 2 || strings.Contains(b.log.String(), "secret") {
 			b.t.Errorf("noted %d times", got)
 		}
+		kept := b.m.Notices()
+		if len(kept) != 2 || kept[0].Text != "secret question\n1 yes" || kept[1].Text != "secret offer" || kept[1].At.IsZero() {
+			b.t.Errorf("kept %+v", kept)
+		}
+		for _, l := range b.m.Trace().Lines() {
+			if strings.Contains(l.Text, "secret") {
+				b.t.Errorf("trace: %q", l.Text)
+			}
+		}
 	})
 }
 

@@ -93,7 +93,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
 	}
-	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrPermission) || errors.Is(err, at.ErrNoPort) {
 		return false, elsewhereError{err}
 	}
 	if err != nil {

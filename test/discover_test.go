@@ -259,6 +259,37 @@ func TestDiscoverTwins(t *testing.T) {
 	})
 }
 
+// TestDiscoverTwinsRestart: twins keep their names over a restart, whichever is
+// there first, and what is remembered by name is of the right one.
+func TestDiscoverTwinsRestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, true, sim.NetworkOptions{}, "")
+	a, b := s.modem("A", imeiA, "447700900001"), s.modem("B", imeiA, "447700900002")
+	second := imeiA + "@1-2"
+	s.usb.plug("1-1", unknown, with("ttyUSB0", a))
+	g := s.start()
+	s.ready(imeiA, imeiA)
+	s.usb.plug("1-2", unknown, with("ttyUSB1", b))
+	s.ready(second, second)
+	s.cellpost("modem", "suspend", imeiA)
+	s.awaitModem(imeiA, "suspended", func(m httpd.Modem) bool { return m.State == "suspended" })
+	g.stop(t)
+
+	s.usb.unplug("1-1")
+	s.start()
+	s.ready(second, second)
+	s.leaves(b, b.Options().ICCID, "by the second alone")
+	s.usb.plug("1-1", unknown, with("ttyUSB0", a))
+	s.awaitModem(imeiA, "suspended", func(m httpd.Modem) bool { return m.State == "suspended" })
+	s.ready(second, second)
+	s.cellpost("modem", "resume", imeiA)
+	s.ready(imeiA, imeiA)
+	s.leaves(a, a.Options().ICCID, "by the first", "from:447700900001")
+	s.leaves(b, b.Options().ICCID, "by the second", "from:447700900002")
+	s.by(s.delivered("by the first"), imeiA, imeiA)
+	s.by(s.delivered("by the second"), second, second)
+}
+
 // twoSIMs is the configuration of two modems and a route for each SIM.
 const twoSIMs = `
 [[modem]]

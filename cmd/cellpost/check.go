@@ -21,6 +21,9 @@ func (v checkVerb) Run(s streams) error {
 			fmt.Fprintf(s.out, "note: modem %s: the last digit of imei %s does not fit the others; compare it with the label or AT+CGSN\n", m.Name, m.IMEI)
 		}
 	}
+	for _, note := range c.portNotes() {
+		fmt.Fprintf(s.out, "note: %s\n", note)
+	}
 	for _, sim := range c.strangers() {
 		fmt.Fprintf(s.out, "note: a route names the SIM %q, which no [[modem]] has: it waits for one that is discovered\n", sim)
 	}

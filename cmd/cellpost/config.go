@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -117,6 +118,10 @@ func defaults() config {
 	}
 }
 
+// standardConfig is the configuration that no flag and no variable names.
+// systemd/cellpost.service runs the gateway on it.
+const standardConfig = "/etc/cellpost/cellpost.toml"
+
 // configError is a fault of a configuration file.
 type configError struct {
 	file string
@@ -134,8 +139,11 @@ func (e *configError) Error() string {
 // loadConfig reads a configuration file and checks all of it.
 func loadConfig(file string) (config, error) {
 	text, err := os.ReadFile(file)
-	if err != nil {
-		return config{}, fmt.Errorf("%w (name the file with --config)", err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return config{}, fmt.Errorf("%w (run this as root, or as the user of the gateway: sudo -u cellpost cellpost ...)", err)
+	case err != nil:
+		return config{}, fmt.Errorf("%w (write it as the README shows, or name another with --config or CELLPOST_CONFIG)", err)
 	}
 	c := defaults()
 	dec := toml.NewDecoder(strings.NewReader(string(text)))

@@ -95,7 +95,7 @@ func (c *config) checkModems(s source) error {
 			return s.at("modem", i, "slot_hold", "slot_hold: write it with its unit: \"30m\" or \"90s\"")
 		}
 	}
-	return c.checkSlots(s)
+	return c.checkSlots(s, table)
 }
 
 // checkPlace: it has a name, and one way to be found.
@@ -140,35 +140,84 @@ func (c *config) checkTaken(s source, i int) error {
 	return nil
 }
 
+// portNotes are what is odd about serial devices as they are now. It may be
+// another way after the next plugging in, so the gateway starts all the same.
+func (c config) portNotes() []string {
+	var notes []string
+	owner := map[string]string{} // by node
+	for _, m := range c.Modem {
+		node, err := filepath.EvalSymlinks(m.Device)
+		if m.Device == "" || err != nil { // not there
+			continue
+		}
+		if o := owner[node]; o != "" {
+			notes = append(notes, fmt.Sprintf("modem %s: device %s leads to %s, as that of modem %s does: take one of the two out, or correct device", m.Name, m.Device, node, o))
+		}
+		if c.Modems.tree().NoPort(node) {
+			notes = append(notes, fmt.Sprintf("modem %s: device %s is no serial port: correct device", m.Name, m.Device))
+		}
+		owner[node] = m.Name
+	}
+	return notes
+}
+
 // checkSlots: each SIM is sound, and has a name of its own, for reports are
 // matched by SIM and reference.
-func (c *config) checkSlots(s source) error {
+func (c *config) checkSlots(s source, table *profile.Table) error {
 	owner := map[string]string{}
 	further := 0 // slots after the first, of the modems so far
 	for i, m := range c.Modem {
 		for j, slot := range m.slots() {
-			table, n := "modem", i
+			where, n := "modem", i
 			if j > 0 {
-				table, n = "modem.slot", further
+				where, n = "modem.slot", further
 				further++
 			}
 			o, taken := owner[slot.SIM]
+			beyond := c.outOfReach(m, j, table)
 			switch {
 			case slot.SIM == "":
-				return s.at(table, n, "sim", "slot %d of modem %s has no sim: give its SIM a name for routes", j+1, m.Name)
+				return s.at(where, n, "sim", "slot %d of modem %s has no sim: give its SIM a name for routes", j+1, m.Name)
 			case taken:
-				return s.at(table, n, "sim", "SIM %q is in modem %s: give each SIM a name of its own", slot.SIM, o)
+				return s.at(where, n, "sim", "SIM %q is in modem %s: give each SIM a name of its own", slot.SIM, o)
+			case beyond != "":
+				return s.at(where, n, "sim", "slot %d of modem %s: %s", j+1, m.Name, beyond)
 			case strings.Trim(slot.MSISDN, "0123456789") != "":
-				return s.at(table, n, "msisdn", "msisdn %q: digits only, international", slot.MSISDN)
+				return s.at(where, n, "msisdn", "msisdn %q: digits only, international", slot.MSISDN)
 			case slot.SMSC != "" && !smscNumber.MatchString(slot.SMSC):
-				return s.at(table, n, "smsc", "smsc %q: write it as the operator does, like +447785016005", slot.SMSC)
+				return s.at(where, n, "smsc", "smsc %q: write it as the operator does, like +447785016005", slot.SMSC)
 			case slot.PIN != "" && (strings.Trim(slot.PIN, "0123456789") != "" || len(slot.PIN) < 4 || len(slot.PIN) > 8):
-				return s.at(table, n, "pin", "pin: four to eight digits")
+				return s.at(where, n, "pin", "pin: four to eight digits")
 			}
 			owner[slot.SIM] = m.Name
 		}
 	}
 	return nil
+}
+
+// outOfReach says why the j-th slot of a modem, from 0, can never be chosen, and
+// what to do; empty: it may be.
+func (c *config) outOfReach(m modemEntry, j int, table *profile.Table) string {
+	p, named := table.Named(m.Profile)
+	named = named && m.Profile != autoProfile
+	lines := 0 // of the multiplexer
+	for _, slot := range c.Board.Slot {
+		if slot.Modem == m.Name {
+			lines = min(len(slot.SIMSelect), 8) // the board takes fewer
+		}
+	}
+	switch {
+	case j == 0:
+	case lines > 0 && j >= 1<<lines:
+		return fmt.Sprintf("sim_select in its [[board.slot]] chooses among %d SIMs: write a further line there, or take this slot out", 1<<lines)
+	case lines > 0 && named && len(p.Radio) == 0:
+		return fmt.Sprintf("the radio of profile %q is not switched, so that no module of it would notice another SIM: take this slot out, or sim_select", p.Name)
+	case lines == 0 && named && p.Slots == nil:
+		return fmt.Sprintf("profile %q has no commands for SIM slots: take this slot out, or write sim_select into its [[board.slot]] if the board switches SIMs", p.Name)
+	case lines == 0 && named && j >= len(p.Slots.Select):
+		return fmt.Sprintf("profile %q has commands for %d SIM slots: take this one out", p.Name, len(p.Slots.Select))
+	}
+	return ""
 }
 
 // sims are the names of all SIMs that are configured.
@@ -266,6 +315,9 @@ func (c config) modem(e modemEntry, table *profile.Table) modem.Config {
 		ResultTimeout: time.Duration(c.Send.ResultTimeout),
 	}
 }
+
+// discovered is a file in data_dir that remembers the names of discovered modems.
+func (c config) discovered() string { return filepath.Join(c.DataDir, "discovered") }
 
 // note is a file in data_dir that remembers something of a modem.
 func (c config) note(what, modem string) string {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +70,8 @@ result_timeout = "90s"
 // TestConfigFaults: the line that an error names is the one to change.
 func TestConfigFaults(t *testing.T) {
 	const modem = "[[modem]]\nname = \"a\"\ndevice = \"/dev/ttyUSB0\"\n" // three lines
-	const route = modem + "[[route]]\nprefix = \"44\"\n"                 // five
+	const mux = "[[board.slot]]\nname = \"left\"\nmodem = \"a\"\nsim_select = [\"GPIO22\"]\n"
+	const route = modem + "[[route]]\nprefix = \"44\"\n" // five
 	for _, c := range []struct {
 		name, text string
 		line       int
@@ -120,6 +123,10 @@ func TestConfigFaults(t *testing.T) {
 		{"SIM of a slot twice", modem + "[[modem.slot]]\nsim = \"b\"\n[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB1\"", 6, "SIM \"b\" is in modem a"},
 		{"slot of the second modem", modem + "[[modem.slot]]\nsim = \"x\"\n[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB1\"\n[[modem.slot]]\nsim = \"y\"\npin = \"1\"", 11, "four to eight digits"},
 		{"msisdn of a slot", modem + "[[modem.slot]]\nsim = \"b\"\nmsisdn = \"0770\"\n[[modem.slot]]\nsim = \"c\"\nmsisdn = \"+44\"", 9, "digits only"},
+		{"slot of a profile without", modem + "profile = \"sim7600\"\n[[modem.slot]]\nsim = \"b\"", 6, "slot 2 of modem a: profile \"sim7600\" has no commands for SIM slots: take this slot out, or write sim_select"},
+		{"third slot of a profile with two", modem + "profile = \"sim8200\"\n[[modem.slot]]\nsim = \"b\"\n[[modem.slot]]\nsim = \"c\"", 8, "profile \"sim8200\" has commands for 2 SIM slots"},
+		{"third slot of a multiplexer with one line", modem + "[[modem.slot]]\nsim = \"b\"\n[[modem.slot]]\nsim = \"c\"\n" + mux, 7, "sim_select in its [[board.slot]] chooses among 2 SIMs: write a further line"},
+		{"multiplexer and a radio that stays on", modem + "profile = \"siemens-tc35\"\n[[modem.slot]]\nsim = \"b\"\n" + mux, 6, "the radio of profile \"siemens-tc35\" is not switched"},
 		{"unknown key of a slot", modem + "[[modem.slot]]\ndevice = \"/dev/ttyUSB1\"", 5, "unknown key modem.slot.device"},
 
 		{"board", "[board]\ntype = \"abacus\"", 2, "board type \"abacus\""},
@@ -227,6 +234,20 @@ func TestSIMs(t *testing.T) {
 	}
 }
 
+// TestSlots: SIM slots that a module may choose are taken as they are.
+func TestSlots(t *testing.T) {
+	const modem = "[[modem]]\nname = \"a\"\ndevice = \"/dev/ttyUSB0\"\n"
+	const slots = "[[modem.slot]]\nsim = \"b\"\n"
+	for _, text := range []string{
+		modem + slots, modem + "profile = \"auto\"\n" + slots, modem + "profile = \"sim8200\"\n" + slots,
+		modem + "profile = \"sim7600\"\n" + slots + "[[board.slot]]\nname = \"left\"\nmodem = \"a\"\nsim_select = [\"GPIO22\"]\n",
+	} {
+		if _, err := loadConfig(write(t, text)); err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		}
+	}
+}
+
 func TestModemConfig(t *testing.T) {
 	c, err := loadConfig(write(t, `
 data_dir = "/data"
@@ -262,6 +283,26 @@ func TestCheckDigit(t *testing.T) {
 		if got := checkDigit(imei); got != want {
 			t.Errorf("%s: %t", imei, got)
 		}
+	}
+}
+
+// TestPortNotes: two ways to one port are told, and what is none.
+func TestPortNotes(t *testing.T) {
+	dir := t.TempDir()
+	byID := filepath.Join(dir, "by-id")
+	if err := errors.Join(os.Symlink("/dev/full", byID), os.Symlink("nowhere", filepath.Join(dir, "gone"))); err != nil {
+		t.Fatal(err)
+	}
+	c := config{Modems: modemsConfig{Sys: dir}, Modem: []modemEntry{
+		{Name: "a", Device: "/dev/full"}, {Name: "b", Device: byID}, {Name: "c", USB: "1-1"}, {Name: "d", IMEI: "490154203237518"},
+		{Name: "e", Device: dir}, {Name: "f", Device: filepath.Join(dir, "gone")}, {Name: "g", Device: filepath.Join(dir, "nowhere")},
+	}}
+	want := []string{
+		"modem b: device " + byID + " leads to /dev/full, as that of modem a does: take one of the two out, or correct device",
+		"modem e: device " + dir + " is no serial port: correct device",
+	}
+	if got := c.portNotes(); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
@@ -312,5 +353,32 @@ price = 1.0
 	}
 	if !reflect.DeepEqual(blocks[1], bare) {
 		t.Errorf("documented %+v\ndefaults   %+v", blocks[1], bare)
+	}
+}
+
+// TestReadmeCommands: what the README has people type is understood.
+func TestReadmeCommands(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := regexp.MustCompile(`'[^']*'|\S+`)
+	commands := regexp.MustCompile("(?m)^cellpost [^\\[|\n]+$|`cellpost [^`]+`").FindAllString(string(text), -1)
+	if len(commands) < 12 {
+		t.Errorf("only %d commands: %q", len(commands), commands)
+	}
+	for _, command := range commands {
+		command, _, _ = strings.Cut(strings.Trim(command, "`"), "  #")
+		var args []string
+		for _, w := range word.FindAllString(command, -1)[1:] {
+			args = append(args, strings.Trim(w, "'"))
+		}
+		parser, err := newParser(streams{strings.NewReader(""), io.Discard, io.Discard}, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(args); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
 	}
 }

@@ -14,12 +14,12 @@ func (d *daemon) modemViews() []httpd.Modem {
 	modems := d.fleet.Modems()
 	views := make([]httpd.Modem, len(modems))
 	for i, m := range modems {
-		views[i] = modemView(m.Facts(), m.Calls())
+		views[i] = modemView(m.Facts(), m.Calls(), m.Notices())
 	}
 	return views
 }
 
-func modemView(f modem.Facts, calls []modem.Call) httpd.Modem {
+func modemView(f modem.Facts, calls []modem.Call, notices []modem.Notice) httpd.Modem {
 	view := httpd.Modem{
 		Name: f.Name, Device: f.Device, State: string(f.State()), Since: f.Since, Problem: f.Problem, NextStep: f.NextStep(),
 		SIM: f.SIM, IMEI: f.IMEI, IMSI: f.IMSI, ICCID: f.ICCID, MSISDN: f.MSISDN, SMSC: f.SMSC,
@@ -37,6 +37,9 @@ func modemView(f modem.Facts, calls []modem.Call) httpd.Modem {
 	}
 	for _, c := range calls {
 		view.Calls = append(view.Calls, httpd.Call{At: c.At, From: c.From, Rejected: c.Rejected})
+	}
+	for _, n := range notices {
+		view.Notices = append(view.Notices, httpd.Notice{At: n.At, Text: n.Text})
 	}
 	return view
 }

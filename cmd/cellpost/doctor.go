@@ -20,17 +20,9 @@ import (
 )
 
 type doctorVerb struct {
-	Config string `help:"Configuration file: look at all that it names, or ask the gateway that runs on it." placeholder:"FILE"`
+	Config string `help:"Configuration file: look at all that it names, or ask the gateway that runs on it; default: ${config}, or none with --device." env:"CELLPOST_CONFIG" placeholder:"FILE"`
 	Device string `help:"Serial device: look at the modem behind it alone." placeholder:"PATH"`
 	JSON   bool   `help:"Print one JSON object a line; its code is ok where nothing is wrong."`
-}
-
-// Validate says what the command line lacks.
-func (v doctorVerb) Validate() error {
-	if v.Config == "" && v.Device == "" {
-		return errors.New("name a configuration with --config FILE, or a modem with --device PATH")
-	}
-	return nil
 }
 
 // diagnosis is one thing that the doctor has looked at.
@@ -59,6 +51,9 @@ type doctor struct {
 func (v doctorVerb) Run(ctx context.Context, s streams) error {
 	var c config
 	var err error
+	if v.Device == "" {
+		v.Config = cmp.Or(v.Config, standardConfig)
+	}
 	if v.Config != "" {
 		c, err = loadConfig(v.Config)
 	}
@@ -67,6 +62,8 @@ func (v doctorVerb) Run(ctx context.Context, s streams) error {
 		d.table, err = c.profiles()
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		d.tell(diagnosis{Subject: "configuration", Code: "config-unreadable", Cause: err.Error(), NextStep: "put that right; a modem without a configuration is looked at with --device PATH"})
 	case err != nil:
 		d.tell(diagnosis{Subject: "configuration", Code: "config-invalid", Cause: err.Error(), NextStep: "correct it; cellpost check tells the next fault"})
 	case v.Config == "":
@@ -320,7 +317,11 @@ func (d *doctor) device(ctx context.Context, subject, device string, e modemEntr
 		d.tell(diagnosis{subject, f.Code, f.Cause, f.Step, f.Since})
 	}
 	if len(found) == 0 {
-		d.tell(diagnosis{Subject: subject, Code: allRight, Cause: "the modem answers" + modemWords(modemView(facts, nil))})
+		d.tell(diagnosis{Subject: subject, Code: allRight, Cause: "the modem answers" + modemWords(modemView(facts, nil, nil))})
+	}
+	if n := len(e.slots()); n > 1 {
+		d.tell(diagnosis{Subject: subject, Code: allRight, Cause: fmt.Sprintf(
+			"only the SIM in use was looked at, of %d that are configured: changing the slot is left to the gateway, which looks at each as it takes it", n)})
 	}
 }
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 
 	"cellpost/ingress/httpd"
 	"cellpost/modem/usb"
@@ -111,8 +115,19 @@ func TestLookAtDevice(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	null := filepath.Join(dir, "null") // a link, as those of udev
-	if err := os.Symlink(os.DevNull, null); err != nil {
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer slave.Close()
+	port := filepath.Join(dir, "port") // a link, as those of udev
+	if err := os.Symlink(slave.Name(), port); err != nil {
+		t.Fatal(err)
+	}
+	sys := filepath.Join(dir, "sys")
+	class, null := filepath.Join(sys, "class", "mem"), filepath.Join(sys, "dev", "char", "1:3")
+	if err := errors.Join(os.MkdirAll(class, 0o700), os.MkdirAll(null, 0o700), os.Symlink(class, filepath.Join(null, "subsystem"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -121,17 +136,29 @@ func TestLookAtDevice(t *testing.T) {
 	}{
 		{"missing", dir + "/none", "", "device-missing " + dir + "/none is not there", "no modem is on USB"},
 		{"a file", file, "", "device-wrong ", "correct the path"},
-		{"free", null, "", "", ""},
-		{"ModemManager", null, "ModemManager", "device-held " + null + " is held by ModemManager (pid 612)", "systemctl disable --now ModemManager"},
-		{"this program", null, "cellpost", "device-held ", "cellpost doctor --config FILE"},
-		{"another", null, "minicom", "device-held " + null + " is held by minicom (pid 612)", "systemctl status 612"},
+		{"a directory", dir, "", "device-wrong " + dir + " is no serial device", "correct the path"},
+		{"no port, and held", os.DevNull, "bash", "device-wrong /dev/null is no serial device", "correct the path"},
+		{"free", port, "", "", ""},
+		{"ModemManager", port, "ModemManager", "device-held " + port + " is held by ModemManager (pid 612)", "systemctl disable --now ModemManager"},
+		{"this program", port, "cellpost", "device-held ", "cellpost doctor --config FILE"},
+		{"another", port, "minicom", "device-held " + port + " is held by minicom (pid 612)", "systemctl status 612"},
 	} {
-		d := &doctor{tree: usb.Tree{Sys: filepath.Join(dir, "sys"), Proc: holding(t, os.DevNull, c.holder)}}
+		d := &doctor{tree: usb.Tree{Sys: sys, Proc: holding(t, node(t, c.device), c.holder)}}
 		f, wrong := d.lookAtDevice(c.device)
 		if wrong != (c.want != "") || !strings.HasPrefix(f.Code+" "+f.Cause, c.want) || !strings.Contains(f.NextStep, c.step) {
 			t.Errorf("%s: %+v", c.name, f)
 		}
 	}
+}
+
+// node is where a path leads; what is not there leads nowhere.
+func node(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // holding makes a /proc in which a program has a node open; empty: none has.

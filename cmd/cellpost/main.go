@@ -48,12 +48,8 @@ func main() {
 // run carries out one verb and returns the exit status: 0, 1 for a failure, 2
 // for a command line that makes no sense.
 func run(ctx context.Context, args []string, s streams) int {
-	var v verbs
 	exit := -1
-	parser, err := kong.New(&v, kong.Name("cellpost"),
-		kong.Description("An SMS gateway on your own SIM cards. Try: cellpost demo"),
-		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exit = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+	parser, err := newParser(s, func(code int) { exit = code })
 	if err != nil {
 		fmt.Fprintln(s.err, "cellpost:", err)
 		return 2
@@ -72,6 +68,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		fmt.Fprintf(s.err, "cellpost: %v (see cellpost --help)\n", err)
 		return 2
 	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(); err != nil {
 		if !errors.Is(err, context.Canceled) {
 			fmt.Fprintln(s.err, "cellpost:", err)
@@ -79,6 +76,15 @@ func run(ctx context.Context, args []string, s streams) int {
 		return 1
 	}
 	return 0
+}
+
+// newParser returns what reads a command line; exit is called where that is all
+// there is to do.
+func newParser(s streams, exit func(code int)) (*kong.Kong, error) {
+	return kong.New(new(verbs), kong.Name("cellpost"),
+		kong.Description("An SMS gateway on your own SIM cards. Try: cellpost demo"),
+		kong.Vars{"config": standardConfig},
+		kong.Writers(s.out, s.err), kong.Exit(exit), kong.Bind(s))
 }
 
 type versionVerb struct{}

@@ -44,7 +44,9 @@ func (v modemListVerb) Run(ctx context.Context, s streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tSTATE\tSIM\tOPERATOR\tSIGNAL\tSENT\tREFUSED\tSTALLS\tPROBLEM")
 	for _, m := range modems {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", m.Name, m.State, m.SIM, m.Operator, signalText(m.SignalDBm), m.Sent, m.Refused, m.Stalls, m.Problem)
+		row := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s", m.Name, m.State, m.SIM, strings.Map(visible, m.Operator),
+			signalText(m.SignalDBm), m.Sent, m.Refused, m.Stalls, strings.Map(visible, m.Problem))
+		fmt.Fprintln(w, row)
 	}
 	return w.Flush()
 }
@@ -61,6 +63,14 @@ type oneModem struct {
 	configFlag
 	Name string `arg:"" help:"Name of the modem."`
 	JSON bool   `help:"Print it as JSON."`
+}
+
+// Validate says what the command line lacks. A path of dots leads elsewhere.
+func (v oneModem) Validate() error {
+	if strings.Trim(v.Name, ".") == "" {
+		return errors.New("name a modem: cellpost modem list has the names")
+	}
+	return nil
 }
 
 // say prints one answer, as JSON or in words.
@@ -104,7 +114,7 @@ func (v modemResetVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return v.say(s, r, v.Name+": "+r.Step+" begun, see cellpost modem show")
+	return v.say(s, r, v.Name+": "+r.Step+" begun, see cellpost modem show "+v.Name)
 }
 
 type modemTraceVerb struct {

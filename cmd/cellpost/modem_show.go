@@ -20,6 +20,14 @@ func (s sheet) row(name, value string) {
 	}
 }
 
+// lines is row for a text of several lines.
+func (s sheet) lines(name, text string) {
+	for line := range strings.Lines(text) {
+		s.row(name, line)
+		name = ""
+	}
+}
+
 func (s sheet) time(name string, t time.Time) {
 	if !t.IsZero() {
 		s.row(name, t.Local().Format(clock))
@@ -59,6 +67,9 @@ func printModem(out io.Writer, m modemDetail, now time.Time) error {
 	}
 	for _, c := range m.Calls {
 		w.row("call", c.At.Local().Format(clock)+" "+caller(c.From)+rejected(c))
+	}
+	for _, n := range m.Notices {
+		w.lines("network said", n.At.Local().Format(clock)+" "+n.Text)
 	}
 	w.history(m.History, now)
 	return w.Flush()

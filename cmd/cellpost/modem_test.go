@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/creack/pty"
 
 	"cellpost/ingress/httpd"
+	"cellpost/modem"
 )
 
 // fakeDaemon answers on the control socket of a new configuration, with a modem
@@ -35,7 +37,9 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 		t.Fatal(err)
 	}
 	api := &httpd.API{
-		Modems:  func() []httpd.Modem { return []httpd.Modem{{Name: "m0", State: "ready"}} },
+		Modems: func() []httpd.Modem {
+			return []httpd.Modem{{Name: "m0", State: "ready", Operator: "A\x1bB", Problem: "one\ntwo"}}
+		},
 		Control: func(name string) (httpd.ModemControl, bool) { return d.control(), name == "m0" },
 		Log:     slog.New(slog.DiscardHandler),
 	}
@@ -152,6 +156,17 @@ func TestTraceVerb(t *testing.T) {
 	}
 }
 
+// TestModemList: a modem is one line, whatever the network calls itself.
+func TestModemList(t *testing.T) {
+	var out, err bytes.Buffer
+	t.Setenv("CELLPOST_CONFIG", newFakeDaemon(t).config)
+	exit := run(t.Context(), []string{"modem", "list"}, streams{strings.NewReader(""), &out, &err})
+	want := "NAME  STATE  SIM  OPERATOR  SIGNAL  SENT  REFUSED  STALLS  PROBLEM\nm0    ready       A·B       -       0     0        0       one·two\n"
+	if exit != 0 || out.String() != want {
+		t.Errorf("exit %d, %q\n%s", exit, &err, &out)
+	}
+}
+
 func TestPrintModem(t *testing.T) {
 	now := time.Date(2026, 7, 2, 12, 0, 0, 0, time.Local)
 	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
@@ -161,6 +176,7 @@ func TestPrintModem(t *testing.T) {
 		Rung: "radio", NextReset: at(-time.Minute), SIM: "a", NetworkTime: at(0), ClockSource: "+CTZE",
 		Health: []httpd.Finding{{Code: "sim-full", Cause: "the memory is full", NextStep: "delete messages"}, {Code: "signal-weak", Cause: "-109 dBm", NextStep: "move the antenna", Since: at(time.Hour)}},
 		Calls:  []httpd.Call{{At: at(2 * time.Hour), From: "447700900123"}, {At: at(time.Hour)}}, SignalDBm: -109,
+		Notices: []httpd.Notice{{At: at(0), Text: "Your credit\r\nis \x1blow"}},
 	}}
 	m.History = lastDay([]httpd.Reading{
 		{At: at(25 * time.Hour), SignalDBm: -51, Network: "denied"},
@@ -195,12 +211,28 @@ func TestPrintModem(t *testing.T) {
 		"network time  " + stamp(0) + ", by +CTZE",
 		"call          " + stamp(2*time.Hour) + " from 447700900123",
 		"call          " + stamp(time.Hour) + " from a number withheld",
+		"network said  " + stamp(0) + " Your credit",
+		"              is ·low",
 		"last 24 h     ▁" + strings.Repeat("·", 40) + "█" + strings.Repeat("·", 5) + "▁ -113 dBm to -51 dBm",
 		"              " + stamp(24*time.Hour-time.Minute) + " searching",
 		"              " + stamp(3*time.Hour) + " Test home", "",
 	}, "\n")
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
+	}
+}
+
+// TestModemView: what the network said unasked is shown to programs too.
+func TestModemView(t *testing.T) {
+	noon := time.Date(2026, 7, 2, 12, 0, 0, 0, time.UTC)
+	view := modemView(modem.Facts{Name: "m0"}, []modem.Call{{At: noon, From: "447700900123"}}, []modem.Notice{{At: noon, Text: "Your credit is low"}})
+	text, err := json.Marshal(view)
+	for _, want := range []string{
+		`"calls":[{"at":"2026-07-02T12:00:00Z","from":"447700900123"}]`, `"notices":[{"at":"2026-07-02T12:00:00Z","text":"Your credit is low"}]`,
+	} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s, %v: no %s", text, err, want)
+		}
 	}
 }
 

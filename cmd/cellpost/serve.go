@@ -25,7 +25,7 @@ import (
 )
 
 type configFlag struct {
-	Config string `help:"Configuration file." required:"" placeholder:"FILE"`
+	Config string `help:"Configuration file; default: ${config}." default:"${config}" env:"CELLPOST_CONFIG" placeholder:"FILE"`
 }
 
 type serveVerb struct {
@@ -237,7 +237,10 @@ func (d *daemon) sender(msisdn string) (sim string, ok bool) {
 // is wanted.
 func (d *daemon) newFleet(table *profile.Table) *modem.Fleet {
 	entries := map[string]modemEntry{}
-	c := modem.FleetConfig{Tree: d.config.Modems.tree(), Discover: d.config.Modems.Discover, Ports: table.Ports, Log: d.log}
+	c := modem.FleetConfig{
+		Tree: d.config.Modems.tree(), Discover: d.config.Modems.Discover, Names: d.config.discovered(),
+		Ports: table.Ports, Log: d.log,
+	}
 	for _, e := range d.config.Modem {
 		entries[e.Name] = e
 		c.Modems = append(c.Modems, modem.Entry{Name: e.Name, Device: e.Device, USB: e.USB, IMEI: e.IMEI})

@@ -41,6 +41,7 @@ type Modem struct {
 	Suspended    bool      `json:"suspended,omitempty"`
 	Health       []Finding `json:"health,omitempty"` // worst first
 	Calls        []Call    `json:"calls,omitempty"`
+	Notices      []Notice  `json:"notices,omitempty"` // newest first
 	NetworkTime  time.Time `json:"network_time,omitzero"`
 	ClockSource  string    `json:"clock_source,omitempty"`
 
@@ -64,6 +65,12 @@ type Call struct {
 	From string    `json:"from,omitempty"` // empty: withheld
 
 	Rejected bool `json:"rejected,omitempty"`
+}
+
+// Notice is what the network said over USSD without being asked.
+type Notice struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
 }
 
 // Reading is what the radio of a modem showed at a time.

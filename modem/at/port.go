@@ -14,9 +14,13 @@ import (
 // on USB.
 const defaultBaud = 115200
 
+// ErrNoPort means that a path leads to something else than a serial port.
+var ErrNoPort = errors.New("no serial port: correct device")
+
 // Open opens a serial port with 8 data bits, no parity and 1 stop bit, raises
 // DTR and RTS, and locks it against other programs that lock. A baud of zero
-// is 115,200. Close frees a Read and a Write that block.
+// is 115,200. Close frees a Read and a Write that block. The error wraps
+// [ErrNoPort] where that is why.
 func Open(path string, baud int) (io.ReadWriteCloser, error) {
 	if baud == 0 {
 		baud = defaultBaud
@@ -24,6 +28,10 @@ func Open(path string, baud int) (io.ReadWriteCloser, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, explain(err)
+	}
+	if !isTerminal(file) {
+		file.Close()
+		return nil, fmt.Errorf("%s: %w", path, ErrNoPort)
 	}
 	if err := lock(file); err != nil {
 		file.Close()
@@ -50,8 +58,22 @@ func explain(err error) error {
 		return fmt.Errorf("%w: add the user to the group dialout", err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%w: plug the modem in", err)
+	case errors.Is(err, unix.EISDIR):
+		return fmt.Errorf("%w: %w", err, ErrNoPort)
 	}
 	return err
+}
+
+// isTerminal reports whether a file has the modes of a terminal, as serial ports
+// do. One that has just gone may have.
+func isTerminal(file *os.File) bool {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var got error
+	err = raw.Control(func(fd uintptr) { _, got = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	return err != nil || !errors.Is(got, unix.ENOTTY)
 }
 
 // lock locks the device for as long as the file is open. TIOCEXCL, which the

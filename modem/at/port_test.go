@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -192,4 +193,18 @@ func BenchmarkSubmit(b *testing.B) {
 		port, master, _ := openPTY(b)
 		bench(b, port, master)
 	})
+}
+
+// TestOpenNoPort: what is no serial port is told apart from what is not there.
+func TestOpenNoPort(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), unix.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{dir: true, file: true, pipe: true, "/dev/null": true, "/dev/zero": true, dir + "/none": false} {
+		if _, err := Open(path, 0); err == nil || errors.Is(err, ErrNoPort) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 }

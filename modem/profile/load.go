@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ const generic = "generic"
 const (
 	maxFile    = 256 << 10 // octets
 	maxEntries = 500       // profiles, and as many lists of ports
+	maxList    = 100       // commands, or lines, of one key
 )
 
 // Load returns the table that comes with the program, corrected by an operator's
@@ -74,15 +76,16 @@ type document struct {
 
 type entry struct {
 	Name  string      `toml:"name"`
-	Title *string     `toml:"title"`
+	Title *words      `toml:"title"`
 	Like  *string     `toml:"like"`
 	Match *matchEntry `toml:"match"`
 
 	Init    []command `toml:"init"`
-	Ready   []line    `toml:"ready"`
+	Ready   []signal  `toml:"ready"`
 	ReadyIn *span     `toml:"ready_in"`
-	Started []line    `toml:"started"`
+	Started []signal  `toml:"started"`
 	Noise   []line    `toml:"noise"`
+	Full    []line    `toml:"full"`
 
 	CNMI         []routing `toml:"cnmi"`
 	NoAck        *bool     `toml:"no_ack"`
@@ -127,8 +130,8 @@ type slotsEntry struct {
 
 type knownEntry struct {
 	Revision pattern `toml:"revision"`
-	Fault    string  `toml:"fault"`
-	Step     string  `toml:"step"`
+	Fault    words   `toml:"fault"`
+	Step     words   `toml:"step"`
 }
 
 type portsEntry struct {
@@ -174,8 +177,16 @@ func parse(name string, text []byte) (*document, error) {
 		}
 		seen[e.Name] = true
 	}
+	listed := map[ID]bool{}
 	for i := range d.Ports {
-		d.Ports[i].place = place{s, "ports", i}
+		e := &d.Ports[i]
+		e.place = place{s, "ports", i}
+		for _, id := range ids(e.USB) {
+			if listed[id] {
+				return nil, e.fault("usb", "%04x:%04x has two lists of ports (make one of them)", id.Vendor, id.Product)
+			}
+			listed[id] = true
+		}
 	}
 	return d, nil
 }
@@ -271,20 +282,52 @@ func (e *entry) check() error {
 	if e.IndexBase != nil && *e.IndexBase != 0 && *e.IndexBase != 1 {
 		return e.fault("index_base", "index_base %d (write 0 or 1)", *e.IndexBase)
 	}
+	if e.Store != nil && e.Store.s == "SR" {
+		return e.fault("store", "store of %s is SR, which holds reports (write SM, ME or MT)", e.Name)
+	}
 	for _, k := range e.Known {
-		if k.Fault == "" || k.Step == "" {
-			return e.fault("name", "profile %s has a known fault without words (write fault and step)", e.Name)
+		if k.Revision.Regexp == nil || k.Fault.s == "" || k.Step.s == "" {
+			return e.fault("name", "profile %s has a known fault without its version or words (write revision, fault and step)", e.Name)
 		}
 	}
-	return e.checkSlots()
+	return cmp.Or(e.checkLists(), e.checkSlots())
+}
+
+func (e *entry) checkLists() error {
+	for _, list := range []struct {
+		key string
+		n   int
+	}{
+		{"init", len(e.Init)}, {"ready", len(e.Ready)}, {"started", len(e.Started)}, {"noise", len(e.Noise)}, {"full", len(e.Full)},
+		{"cnmi", len(e.CNMI)}, {"sweep", len(e.Sweep)}, {"restart", len(e.Restart)},
+	} {
+		if list.n > maxList {
+			return e.fault(list.key, "%s of %s has %d entries (%d at most)", list.key, e.Name, list.n, maxList)
+		}
+	}
+	if n := len(e.Radio); n != 0 && n != 2 {
+		return e.fault("radio", "radio of %s has %d commands (write two, off and on; or none: [])", e.Name, n)
+	}
+	for i, r := range e.Ready {
+		for j, other := range e.Ready {
+			if i != j && strings.HasPrefix(other.s, r.s) {
+				return e.fault("ready", "%q of ready is the beginning of %q, which would never be heard (remove one)", r.s, other.s)
+			}
+		}
+	}
+	return nil
 }
 
 func (e *entry) checkSlots() error {
 	s := e.Slots
 	switch {
-	case s == nil || s.none():
+	case s == nil || s.none() && s.Settle.Duration == 0:
 	case len(s.Names) < 2 || len(s.Names) != len(s.Select):
 		return e.fault("slots", "slots of %s: %d names and %d commands (write one name and one select for each of two slots or more)", e.Name, len(s.Names), len(s.Select))
+	case slices.Contains(s.Names, "") || len(slices.Compact(slices.Sorted(slices.Values(s.Names)))) < len(s.Names):
+		return e.fault("slots", "slots of %s: a name is empty or there twice (write what the answer calls each slot)", e.Name)
+	case s.Query.s == "" && s.Answer.Regexp != nil:
+		return e.fault("slots", "slots of %s: answer without a query (write query, or remove answer)", e.Name)
 	case s.Query.s != "" && (s.Answer.Regexp == nil || s.Answer.NumSubexp() == 0):
 		return e.fault("slots", "slots of %s: query without an answer that has a group (write answer = '...(\\d)')", e.Name)
 	}
@@ -348,7 +391,41 @@ func (r *resolver) profile(e *entry) (Profile, error) {
 	if p.Match.empty() && p.Name != generic {
 		return Profile{}, e.fault("match", "profile %s would be for every module (write match = { model = '...' })", e.Name)
 	}
-	return p, nil
+	return p, r.blame(e).checkWhole(p)
+}
+
+// blame returns the entry that is to be corrected when what e takes from others
+// does not fit together: the nearest one of an operator's file.
+func (r *resolver) blame(e *entry) *entry {
+	for at := e; at != nil; {
+		if r.base[at.Name] != at {
+			return at
+		}
+		next := generic
+		if at.Like != nil {
+			next = *at.Like
+		}
+		if at = r.all[next]; at != nil && at.Name == generic && r.base[generic] == at {
+			break
+		}
+	}
+	return e
+}
+
+// checkWhole looks at what may come from several entries.
+func (e *entry) checkWhole(p Profile) error {
+	if len(p.Ready) > 0 && p.ReadyIn == 0 {
+		return e.fault("ready", "profile %s has ready, and does not wait for it (write ready_in = \"20s\")", p.Name)
+	}
+	if len(p.Restart) > 0 && p.Back == 0 {
+		return e.fault("back", "profile %s is restarted, and not waited for (write back = \"30s\")", p.Name)
+	}
+	for _, cmd := range p.Init {
+		if strings.EqualFold(cmd, "+CFUN=1,1") || slices.Contains(p.Restart, cmd) {
+			return e.fault("init", "init of %s restarts the module at each start: %q (remove it)", p.Name, cmd)
+		}
+	}
+	return nil
 }
 
 // parent returns what a profile takes what it does not say from. One that is
@@ -373,7 +450,9 @@ func (r *resolver) parent(e *entry) (Profile, error) {
 // give lays what the entry says over p.
 func (e *entry) give(p *Profile) {
 	p.Name = e.Name
-	pick(&p.Title, e.Title)
+	if e.Title != nil {
+		p.Title = e.Title.s
+	}
 	if m := e.Match; m != nil {
 		p.Match = Match{m.Manufacturer.Regexp, m.Model.Regexp, m.Revision.Regexp, ids(m.USB)}
 	}
@@ -381,6 +460,7 @@ func (e *entry) give(p *Profile) {
 	texts(&p.Ready, e.Ready)
 	texts(&p.Started, e.Started)
 	texts(&p.Noise, e.Noise)
+	texts(&p.Full, e.Full)
 	texts(&p.CNMI, e.CNMI)
 	texts(&p.Sweep, e.Sweep)
 	texts(&p.Radio, e.Radio)
@@ -417,7 +497,7 @@ func (e *entry) give(p *Profile) {
 		p.Known = nil
 	}
 	for _, k := range e.Known {
-		p.Known = append(p.Known, Known{k.Revision.Regexp, k.Fault, k.Step})
+		p.Known = append(p.Known, Known{k.Revision.Regexp, k.Fault.s, k.Step.s})
 	}
 }
 
@@ -472,6 +552,15 @@ func (e *portsEntry) ports() (Ports, error) {
 	}
 	if len(p.USB) == 0 {
 		return Ports{}, e.fault("usb", "ports of no device (write usb = [\"1234:abcd\"])")
+	}
+	if e.Command == nil && e.Second == nil && e.Class == nil && len(e.Ignore) == 0 && p.Delay == 0 {
+		return Ports{}, e.fault("usb", "ports that say nothing (write command = 2, with the bInterfaceNumber)")
+	}
+	if e.Class != nil && e.Class.Class.byte == 0 || slices.ContainsFunc(e.Also, func(c classEntry) bool { return c.Class.byte == 0 }) {
+		return Ports{}, e.fault("class", "a class that is missing or 00 (write class = { class = \"ff\", protocol = \"02\" })")
+	}
+	if p.Command >= 0 && p.Command == p.Second {
+		return Ports{}, e.fault("second", "second is the interface of command (remove second)")
 	}
 	if p.Command >= 0 && p.Class != nil || p.Class == nil && p.Also != nil {
 		return Ports{}, e.fault("class", "command, or class and what comes also: not both (remove one)")

@@ -120,12 +120,36 @@ func TestLoadErrors(t *testing.T) {
 		{head + "ready_in = 20\n", `mine.toml:4: "20" is no time to wait here (write 20s`},
 		{head + "back = '-1s'\n", "mine.toml:4: "},
 		{head + "back = '1h'\n", "mine.toml:4: "},
-		{head + "store = 'sim'\n", `mine.toml:4: memory "sim" (write two capitals`},
+		{head + "store = 'sim'\n", `mine.toml:4: memory "sim" (write SM, ME, MT, SR or TA)`},
+		{head + "store = 'ZZ'\n", "mine.toml:4: memory"},
+		{head + "store = 'SR'\n", "mine.toml:4: store of a is SR"},
+		{head + "sweep = ['BM']\n", "mine.toml:4: memory"},
 		{head + "sweep = ['SM', '']\n", "mine.toml:4: memory"},
 		{head + "ussd = 'ascii'\n", `mine.toml:4: ussd "ascii" (write text,`},
-		{head + "noise = ['OK']\n", `mine.toml:4: line "OK" is no unsolicited line`},
-		{head + "noise = ['X ']\n", "mine.toml:4: line"},
+		{head + "noise = ['X ']\n", "mine.toml:4: line \"X \": has blanks around it (remove"},
+		{head + "noise = [' ']\n", "mine.toml:4: line"},
 		{head + "noise = ['']\n", "mine.toml:4: line"},
+		{head + "noise = [" + strings.Repeat("'+X', ", maxList+1) + "]\n", "mine.toml:4: noise of a has 101 entries (100 at most)"},
+		{head + "ready = ['READY', 'READY FOR SMS']\nready_in = '5s'\n", `mine.toml:4: "READY" of ready is the beginning of "READY FOR SMS"`},
+		{head + "ready = ['X', 'X']\nready_in = '5s'\n", "mine.toml:4: \"X\" of ready is"},
+		{head + "ready = ['READY']\n", "mine.toml:4: profile a has ready, and does not wait for it (write ready_in"},
+		{"[[profile]]\nname = 'telit'\nlike = 'telit'\nready = ['X']\nready_in = '0s'\n", "mine.toml:4: profile telit has ready"},
+		{head + "like = 'telit'\nback = '0s'\n", "mine.toml:5: profile a is restarted, and not waited for (write back"},
+		{head + "radio = ['+CFUN=1']\n", "mine.toml:4: radio of a has 1 commands (write two"},
+		{head + "radio = ['+CFUN=0', '+CFUN=1', '+COPS=0']\n", "mine.toml:4: radio of a has 3"},
+		{head + "init = ['+CFUN=1,1']\n", "mine.toml:4: init of a restarts the module at each start"},
+		{head + "init = ['#REBOOT']\nlike = 'telit'\n", "mine.toml:4: init of a restarts"},
+		{"[[profile]]\nname = 'huawei'\nlike = 'huawei'\ninit = ['^RESET']\n", "mine.toml:4: init of huawei-me909 restarts"},
+		{head + "init = ['D0123']\n", `mine.toml:4: command "D0123" makes or takes a call (remove it)`},
+		{head + "init = ['+CMEE=1; +CMGS=20']\n", "mine.toml:4: command \"+CMEE=1; +CMGS=20\" sends a message"},
+		{head + "init = ['+cpin=1234']\n", `mine.toml:4: command "+cpin=1234" gives a PIN, again and again (write pin`},
+		{head + "init = ['Q1']\n", `mine.toml:4: command "Q1" makes the module mute`},
+		{head + "init = ['+IPR=9600']\n", "mine.toml:4: command"},
+		{head + "init = ['+CMEE=1 ']\n", "mine.toml:4: command \"+CMEE=1 \": has blanks"},
+		{"[[profile]]\nname = 'a'\nmatch = { model = '' }\n", "mine.toml:3: an empty regular expression (leave"},
+		{"[[profile]]\nname = 'a'\nmatch = { model = '.*', revision = 'x*' }\n", "mine.toml:3: profile a would be for every module"},
+		{head + "title = ''\n", "mine.toml:4: \"\" (write a line of words"},
+		{head + "title = \"a\\nb\"\n", "mine.toml:4: \"a\\nb\" (write a line"},
 		{head + "index_base = 2\n", "mine.toml:4: index_base 2 (write 0 or 1)"},
 		{head + "like = 'b'\n", `mine.toml:4: a is like "b", which is no profile (docs`},
 		{head + "like = 'a'\n", `mine.toml:4: a is like "a", which is no profile`},
@@ -141,10 +165,19 @@ func TestLoadErrors(t *testing.T) {
 		{"\n[[profile]]\n", "mine.toml:2: profile name \"\""},
 		{head + "\n[[profile]]\nname = 'a'\n", "mine.toml:6: there are two profiles \"a\" (rename one)"},
 		{"[[profile]]\nname = 'generic'\nmatch = { model = 'x' }\n", "mine.toml:3: generic is for every module"},
-		{head + "[[profile.known]]\nfault = 'bad'\n", "mine.toml:2: profile a has a known fault without words"},
+		{head + "[[profile.known]]\nrevision = 'x'\nfault = 'bad'\n", "mine.toml:2: profile a has a known fault without its version or words"},
+		{head + "[[profile.known]]\nfault = 'bad'\nstep = 'good'\n", "mine.toml:2: profile a has a known fault without its version"},
+		{head + "[[profile.known]]\nrevision = 'x'\nfault = ' '\nstep = 'good'\n", "mine.toml:6: \" \" (write a line of words"},
 		{head + "[[profile.known]]\nrevision = '('\n", "mine.toml:5: error parsing regexp"},
 		{head + "slots = { select = ['+X=1'] }\n", "mine.toml:4: slots of a: 0 names and 1 commands"},
 		{head + "slots = { names = ['1', '2'], select = ['+X=1', '+X=2'], query = '+X?', answer = 'x' }\n", "mine.toml:4: slots of a: query without"},
+		{head + "slots = { settle = '5s' }\n", "mine.toml:4: slots of a: 0 names"},
+		{head + "slots = { names = ['1', '1'], select = ['+X=1', '+X=2'] }\n", "mine.toml:4: slots of a: a name is empty or there twice"},
+		{head + "slots = { names = ['1', '2'], select = ['+X=1', '+X=2'], answer = '(x)' }\n", "mine.toml:4: slots of a: answer without a query"},
+		{"[[ports]]\nusb = ['1234:abcd']\n", "mine.toml:2: ports that say nothing"},
+		{"[[ports]]\nusb = ['1234:abcd']\nclass = { protocol = '02' }\n", "mine.toml:3: a class that is missing or 00"},
+		{"[[ports]]\nusb = ['1234:abcd']\ncommand = 2\nsecond = 2\n", "mine.toml:4: second is the interface of command"},
+		{"[[ports]]\nusb = ['1234:abcd']\ncommand = 2\n[[ports]]\nusb = ['1234:0001', '1234:abcd']\ncommand = 3\n", "mine.toml:5: 1234:abcd has two lists of ports"},
 		{"[[ports]]\ncommand = 1\n", "mine.toml:1: ports of no device"},
 		{"[[ports]]\nusb = ['1234:abcd']\ncommand = 256\n", "mine.toml:2: ports with an interface out of 0 to 255"},
 		{"[[ports]]\nusb = ['1234:abcd']\nignore = [-1]\n", "mine.toml:2: ports with an interface"},
@@ -152,7 +185,7 @@ func TestLoadErrors(t *testing.T) {
 		{"[[ports]]\nusb = ['1234:abcd']\nclass = { class = '0xff' }\n", `mine.toml:3: class "0xff" (write two`},
 		{"[[ports]]\nusb = ['1234:abcd']\ncommand = 1\nignore = [1]\n", "mine.toml:4: an interface takes commands and is to be ignored"},
 		{strings.Repeat("#", maxFile+1), "mine.toml: 262145 octets (keep"},
-		{strings.Repeat("[[ports]]\nusb = ['1234:abcd']\n", maxEntries+1), "mine.toml: more than 500 entries"},
+		{strings.Repeat("[[ports]]\n", maxEntries+1), "mine.toml: more than 500 entries"},
 	} {
 		table, err := Load("mine.toml", []byte(c.text))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -164,12 +197,52 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
+// TestSwallowed: no line that is taken out of answers is one that the driver waits
+// for, or the beginning of one.
+func TestSwallowed(t *testing.T) {
+	load := func(key, line string) error {
+		text := "[[profile]]\nname = 'a'\nmatch = { model = 'x' }\nready_in = '5s'\n" + key + " = ['*READY', '" + line + "']\n"
+		_, err := Load("mine.toml", []byte(text))
+		return err
+	}
+	for _, key := range []string{"noise", "ready", "started", "full"} {
+		for _, line := range []string{
+			"OK", "ok", "O", "ERROR", "ERROR: 5", "COMMAND NOT", "+CMS", "+CMS ERROR:", "+CME ERROR: 10", "+cms error: 500", "CONNECT 9600", ">", "> ",
+			"+", "+C", "+CMG", "+CMGS", "+CMGS:", "+cmgs: 1", "+CMGL: 1", "+CMGR", "+CPMS:", "+CNMI", "+CSCA: ", "+CGSN", "+CIMI", "+COPS",
+			"+CMT", "+CMT:", "+CDS: 25", "+CDS:", "+CBM", "+CUSD", "+CUSD: 2", "AT", "at+x", "ATREADY", "0", "4", "07", "0791", "BAD", "dead",
+		} {
+			err := load(key, line)
+			if err == nil || !strings.HasPrefix(err.Error(), "mine.toml:5: line ") || !strings.Contains(err.Error(), "(") {
+				t.Errorf("%s = %q: %v", key, line, err)
+			}
+		}
+		for _, line := range []string{"+CMTIX", "+CDSX", "+CMGSX", "+ACMERSSI", "^BOOT", "*ATREADY: 1", "+AT: READY", "BOOT", "+CUSATP", "+QIND: \"csq\"", "OVER-VOLTAGE"} {
+			if err := load(key, line); err != nil {
+				t.Errorf("%s = %q: %v", key, line, err)
+			}
+		}
+	}
+	for _, line := range []string{"RING", "+CREG", "+creg: 1", "+CMTI", "+CMTI:", "NO CARRIER", "+CLIP", "NO"} {
+		for _, key := range []string{"ready", "started"} {
+			if err := load(key, line); err == nil || !strings.Contains(err.Error(), "every day's work") {
+				t.Errorf("%s = %q: %v", key, line, err)
+			}
+		}
+		for _, key := range []string{"noise", "full"} {
+			if err := load(key, line); err != nil {
+				t.Errorf("%s = %q: %v", key, line, err)
+			}
+		}
+	}
+}
+
 // Whatever an operator writes gives an error that names the file, or a table in
 // which every module has a profile and every profile can be used.
 func FuzzLoad(f *testing.F) {
 	f.Add("")
 	f.Add("[[profile]]\nname = 'sim7600'\nlike = 'sim7600'\nready_in = '2m'\n")
-	f.Add("[[profile]]\nname = 'a'\nlike = 'quectel'\nmatch = { usb = ['2c7c:*'], model = '(?i)x' }\nslots = { names = ['1', '2'], select = ['+X=1', '+X=2'] }\n[[profile.known]]\nfault = 'f'\nstep = 's'\n")
+	f.Add("[[profile]]\nname = 'a'\nlike = 'quectel'\nmatch = { usb = ['2c7c:*'], model = '(?i)x' }\nslots = { names = ['1', '2'], select = ['+X=1', '+X=2'] }\n[[profile.known]]\nrevision = 'x'\nfault = 'f'\nstep = 's'\n")
+	f.Add("[[profile]]\nname = 'huawei'\nlike = 'huawei'\ninit = ['^RESET']\nback = '0s'\n")
 	f.Add("[[ports]]\nusb = ['1234:*']\nclass = { class = 'ff', protocol = '02' }\nalso = [{ class = '02' }]\nignore = [1, 2]\ndelay = '5s'\n")
 	f.Add("profile = [{ name = 'a' }]\n")
 	base, err := parse(builtInFile, builtIn)
@@ -201,6 +274,9 @@ func FuzzLoad(f *testing.F) {
 				if cmd == "" || strings.ContainsAny(cmd, "\r\n\x1a") || strings.HasPrefix(strings.ToUpper(cmd), "AT") {
 					t.Errorf("%q: command %q", name, cmd)
 				}
+			}
+			if n := len(p.Radio); n != 0 && n != 2 || len(p.Ready) > 0 && p.ReadyIn == 0 {
+				t.Errorf("%q: radio %q, ready %q in %v", name, p.Radio, p.Ready, p.ReadyIn)
 			}
 			if s := p.Slots; s != nil && len(s.Names) != len(s.Select) {
 				t.Errorf("%q: %+v", name, s)

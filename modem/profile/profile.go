@@ -25,6 +25,7 @@ type Profile struct {
 	ReadyIn time.Duration // the longest wait for them; a module that had started before says nothing
 	Started []string      // lines that are said by a module that has just started, or goes off: "RDY", "^SHUTDOWN"
 	Noise   []string      // further unsolicited lines of this family; Table.Noise has those of all
+	Full    []string      // lines that say that a memory for messages has no room
 
 	// Messages and reports.
 	CNMI         []string // parameters of AT+CNMI, in order of preference: "2,1,0,2,0"; none: composed from what AT+CNMI=? offers

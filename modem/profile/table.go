@@ -29,6 +29,9 @@ func (m Match) matches(mod Module) bool {
 		(len(m.USB) == 0 || slices.ContainsFunc(m.USB, mod.USB.within))
 }
 
+// all tells whether a pattern lets everything through.
+func all(re *regexp.Regexp) bool { return re == nil || re.MatchString("") && re.MatchString("\x00") }
+
 func fits(re *regexp.Regexp, s string) bool { return re == nil || re.MatchString(s) }
 
 // within tells whether the device is the one that pattern names, or one of its
@@ -39,7 +42,7 @@ func (id ID) within(pattern ID) bool {
 
 // empty tells whether everything matches.
 func (m Match) empty() bool {
-	return m.Manufacturer == nil && m.Model == nil && m.Revision == nil && len(m.USB) == 0
+	return all(m.Manufacturer) && all(m.Model) && all(m.Revision) && len(m.USB) == 0
 }
 
 // Named returns the profile of a name.
@@ -73,18 +76,18 @@ func (t *Table) Ports(id ID) (Ports, bool) {
 	return Ports{}, false
 }
 
-// Noise lists how the unsolicited lines of all families begin (Noise, Started
-// and Ready), sorted. They are taken out of answers before the family is known.
-// Those with a TPDU behind them (+CMT, +CDS, +CBM) are not among them.
+// Noise lists how the unsolicited lines of all families begin (Noise, Started,
+// Ready and Full), sorted. They are taken out of answers before the family is known.
+// Those with further lines (+CMT, +CDS, +CBM, +CUSD) are not among them.
 func (t *Table) Noise() []string { return slices.Clone(t.noise) }
 
 func noise(profiles []Profile) []string {
-	var all []string
+	var lines []string
 	for _, p := range profiles {
-		all = slices.Concat(all, p.Noise, p.Started, p.Ready)
+		lines = slices.Concat(lines, p.Noise, p.Started, p.Ready, p.Full)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	slices.Sort(lines)
+	return slices.Compact(lines)
 }
 
 // KnownFaults lists what is wrong with a version of the module's firmware.

@@ -28,6 +28,7 @@ type module struct {
 	Source  string `toml:"source"`
 	Assumed string `toml:"assumed"`
 	Profile string `toml:"profile"`
+	Fault   string `toml:"fault"` // part of the one that is known of the revision; none: empty
 
 	Manufacturer string `toml:"manufacturer"`
 	Model        string `toml:"model"`
@@ -41,7 +42,7 @@ func TestModules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reached := map[string]bool{}
+	reached, seen := map[string]bool{}, map[string]bool{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -54,11 +55,27 @@ func TestModules(t *testing.T) {
 		if m.Source == "" {
 			t.Errorf("%s names no source", file)
 		}
-		got := table.Match(Module{m.Manufacturer, m.Model, m.Revision, m.USB.ID}).Name
+		p := table.Match(Module{m.Manufacturer, m.Model, m.Revision, m.USB.ID})
+		got := p.Name
 		if got != m.Profile {
 			t.Errorf("%s is %s, want %s", file, got, m.Profile)
 		}
 		reached[got] = true
+		faults := p.KnownFaults(m.Revision)
+		if m.Fault == "" && faults != nil || m.Fault != "" && (len(faults) != 1 || !strings.Contains(faults[0].Fault, m.Fault)) {
+			t.Errorf("%s has the faults %+v, want %q", file, faults, m.Fault)
+		}
+		for _, k := range faults {
+			seen[k.Revision.String()] = true
+		}
+	}
+	for _, name := range table.Names() {
+		p, _ := table.Named(name)
+		for _, k := range p.Known {
+			if !seen[k.Revision.String()] {
+				t.Errorf("no module has the fault of %s %q: testdata/modules lacks it", name, k.Revision)
+			}
+		}
 	}
 	for _, name := range table.Names() {
 		if !reached[name] {
@@ -116,6 +133,13 @@ func TestFacts(t *testing.T) {
 		{"quectel-m66-ds", func(p Profile) bool { return p.Slots.Select[1] == "+QDSIM=1" && p.Ready[0] == "Call Ready" }, "+QDSIM"},
 		{"siemens-tc35", func(p Profile) bool { return p.Init[0] == `\Q3` && p.CNMI[0] == "3,2,0,1,1" }, `AT\Q3`},
 		{"wavecom", func(p Profile) bool { return p.ReportMemory == "SR" && slices.Equal(p.Sweep, []string{"SM", "SR"}) }, "SR is a memory"},
+		{"wavecom", func(p Profile) bool { return p.Radio[1] == "+CFUN=1,0" && !slices.Contains(p.Restart, p.Radio[1]) }, "a radio that does not restart it"},
+		{"huawei-e3372", func(p Profile) bool { return slices.Equal(p.Full, []string{"^SMMEMFULL"}) }, "^SMMEMFULL"},
+		{"siemens-tc35", func(p Profile) bool { return slices.Contains(p.Init, "^SMGO=1") && slices.Contains(p.Full, "^SMGO: 2") }, "^SMGO"},
+		{"cinterion-lte", func(p Profile) bool { return slices.Contains(p.Full, "+CIEV: smsfull,1") }, "smsfull"},
+		{"a76xx", func(p Profile) bool { return slices.Equal(p.Full, []string{"+SMS FULL"}) }, "+SMS FULL"},
+		{"quectel-ec25", func(p Profile) bool { return strings.Contains(p.Init[0], "smsfull") && len(p.Full) == 1 }, "smsfull"},
+		{"ublox-toby-l4", func(p Profile) bool { return slices.Contains(p.Full, "+CIEV: 8,1") }, "the eighth indicator"},
 		{"ublox-sara-r4", func(p Profile) bool { return p.CNMI[0] == "2,1,0,1,0" && p.Init[0] == "+UPSV=0" }, "2,1,0,1,0"},
 		{"qualcomm", func(p Profile) bool { return p.CNMI[0][0] == '1' }, "mode 1"},
 		{"neoway-m590", func(p Profile) bool { return p.BlindSIM && p.Radio == nil && p.Ready[0] == "+PBREADY" }, "radio stays on"},
@@ -169,6 +193,7 @@ func TestPorts(t *testing.T) {
 			{0x2c7c, 0x0306}, {0x2c7c, 0x0512}, {0x2c7c, 0x0800}, {0x2c7c, 0x0801},
 		}, Ports{Command: 2, Second: 3, Ignore: []int{0, 1}}},
 		{[]ID{{0x2c7c, 0x0128}}, Ports{Command: 5, Second: -1, Ignore: []int{3, 4}}},
+		{[]ID{{0x2c7c, 0x6002}}, Ports{Command: 3, Second: 4, Ignore: []int{2, 6}}},
 		{[]ID{{0x1e0e, 0x9001}}, Ports{Command: 2, Second: 3, Ignore: []int{0, 1, 4}}},
 		{[]ID{{0x1e0e, 0x9011}}, Ports{Command: 4, Second: 5, Ignore: []int{2}}},
 		{[]ID{{0x1e0e, 0x9205}}, Ports{Command: 2, Second: 3, Ignore: []int{0, 1}}},
@@ -221,34 +246,24 @@ func TestPorts(t *testing.T) {
 }
 
 func TestNoise(t *testing.T) {
-	table := load(t, "[[profile]]\nname = 'mine'\nmatch = { model = 'x' }\nready = ['HELLO']\nnoise = ['WORLD', 'RING']\n")
+	table := load(t, "[[profile]]\nname = 'mine'\nmatch = { model = 'x' }\nready = ['HELLO']\nready_in = '5s'\nfull = ['NO ROOM']\nnoise = ['WORLD', 'RING']\n")
 	all := table.Noise()
 	if !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
 		t.Errorf("not sorted, or twice: %q", all)
 	}
-	for _, want := range strings.Split("HELLO|WORLD|RING|NO CARRIER|^RSSI|^SMMEMFULL|+ZUSIMR|*PSUTTZ|DST|PB DONE|SMS DONE|Call Ready|SMS Ready|RDY|"+
-		"POWERED DOWN|+QUSIM|+PBREADY|+AT: READY|^SYSSTART|^SHUTDOWN|^SCKS|+WIND|#QSS|+CREG|+CUSD|+CMTI|+CDSI|+CIEV|MODEM:STARTUP", "|") {
+	for _, want := range strings.Split("HELLO|WORLD|NO ROOM|+SMS FULL|^SMGO: 2|RING|NO CARRIER|^RSSI|^SMMEMFULL|+ZUSIMR|*PSUTTZ|DST|PB DONE|SMS DONE|Call Ready|SMS Ready|RDY|"+
+		"POWERED DOWN|+QUSIM|+PBREADY|+AT: READY|^SYSSTART|^SHUTDOWN|^SCKS|+WIND|#QSS|+CREG|+CMTI|+CDSI|+CIEV|MODEM:STARTUP", "|") {
 		if !slices.Contains(all, want) {
 			t.Errorf("%q is no noise", want)
 		}
 	}
-	for _, tpdu := range []string{"+CMT", "+CDS", "+CBM"} {
+	for _, tpdu := range []string{"+CMT", "+CDS", "+CBM", "+CUSD"} {
 		if slices.Contains(all, tpdu) {
-			t.Errorf("%s has a TPDU behind it", tpdu)
+			t.Errorf("%s has further lines", tpdu)
 		}
 	}
 	all[0] = "changed"
 	if table.Noise()[0] == "changed" {
 		t.Error("Noise gives its own slice away")
-	}
-}
-
-func TestKnownFaults(t *testing.T) {
-	p, _ := load(t, "").Named("quectel-ec200")
-	if got := p.KnownFaults("EC200AEUHAR01A24M16"); len(got) != 1 || got[0].Fault == "" || got[0].Step == "" {
-		t.Errorf("of a bad version: %+v", got)
-	}
-	if got := p.KnownFaults("EC200UCNAAR03A03M08"); got != nil {
-		t.Errorf("of a good version: %+v", got)
 	}
 }

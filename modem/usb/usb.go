@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tree is where the kernel shows devices. The zero value is this machine's.
@@ -120,4 +122,20 @@ func readDevice(dir string) (Device, bool) {
 	d.Number = a.decimal("devnum")
 	d.Manufacturer, d.Name, d.Serial = a.text("manufacturer"), a.text("product"), a.text("serial")
 	return d, !a.failed
+}
+
+// NoPort reports whether a path is known to lead to no serial port: to no
+// character device, or to one of another class. What the kernel does not show,
+// as a pseudo terminal, may be one, and so may what is not there.
+func (t Tree) NoPort(path string) bool {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		return false
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return true
+	}
+	number := fmt.Sprintf("%d:%d", unix.Major(uint64(stat.Rdev)), unix.Minor(uint64(stat.Rdev)))
+	class, err := os.Readlink(filepath.Join(t.sys(), "dev/char", number, "subsystem"))
+	return err == nil && filepath.Base(class) != "tty"
 }

@@ -2,6 +2,7 @@ package usb
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // fake makes an empty tree of its own.
@@ -209,6 +212,24 @@ func TestHolders(t *testing.T) {
 	tree.Proc = "/nonexistent"
 	if got := tree.Holders(node); len(got) != 0 {
 		t.Errorf("without proc: %v", got)
+	}
+}
+
+func TestNoPort(t *testing.T) {
+	tree := fake(t)
+	add(t, tree, "dev/char/1:3/subsystem->class/mem", "dev/char/1:5/subsystem->class/tty") // null; zero, as if it were a port
+	dir := t.TempDir()
+	file, pipe, link := filepath.Join(dir, "file"), filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), unix.Mkfifo(pipe, 0o600), os.Symlink("/dev/null", link)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		dir: true, file: true, pipe: true, link: true, "/dev/null": true,
+		"/dev/zero": false, "/dev/full": false, dir + "/none": false, // full: the kernel does not show it
+	} {
+		if got := tree.NoPort(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
 	}
 }
 
