@@ -170,7 +170,6 @@ func (m *Modem) misplace(f Finding) {
 	m.place = f
 }
 
-<<<<<<< ours
 // opened returns the path of the port that the modem has open; empty: none.
 func (m *Modem) opened() string {
 	m.mu.Lock()
@@ -180,10 +179,9 @@ func (m *Modem) opened() string {
 	}
 	return m.current.place.Device
 }
-=======
+
 // oneLine writes errors that were joined as people are told of them.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
->>>>>>> theirs
 
 // learn changes facts; when the state changes by it, it logs, and tells the session.
 func (m *Modem) learn(change func(*Facts)) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -216,7 +214,7 @@ func (d *doctor) lookAtDevice(device string) (f diagnosis, wrong bool) {
 		return diagnosis{Code: "device-missing", Cause: device + " is not there", NextStep: "plug the modem in, or correct the path; " + d.plugged()}, true
 	case err != nil:
 		return diagnosis{Code: "device-denied", Cause: err.Error(), NextStep: "run this as root, or as the user of the gateway"}, true
-	case !isSerial(cmp.Or(d.tree.Sys, "/sys"), info):
+	case d.tree.NoPort(device):
 		return diagnosis{Code: "device-wrong", Cause: device + " is no serial device", NextStep: "correct the path; " + d.plugged()}, true
 	case unix.Access(device, unix.R_OK|unix.W_OK) != nil:
 		return diagnosis{Code: "device-denied", Cause: "this user may not use " + device, NextStep: joinGroup(info)}, true
@@ -225,19 +223,6 @@ func (d *doctor) lookAtDevice(device string) (f diagnosis, wrong bool) {
 		return diagnosis{Code: "device-held", Cause: fmt.Sprintf("%s is held by %s", device, h), NextStep: letGo(h)}, true
 	}
 	return diagnosis{}, false
-}
-
-// isSerial reports whether a node may be a serial port. To open it would be an
-// answer, and start a watchdog: the kernel tells the class of a device in sys, but
-// not of pseudo terminals.
-func isSerial(sys string, info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || info.Mode()&fs.ModeCharDevice == 0 {
-		return false
-	}
-	dev := uint64(st.Rdev)
-	class, err := filepath.EvalSymlinks(filepath.Join(sys, fmt.Sprintf("dev/char/%d:%d/subsystem", unix.Major(dev), unix.Minor(dev))))
-	return err != nil || slices.Contains([]string{"tty", "wwan"}, filepath.Base(class))
 }
 
 // joinGroup says how this user gets at a device.

@@ -125,7 +125,8 @@ func readDevice(dir string) (Device, bool) {
 }
 
 // NoPort reports whether a path is known to lead to no serial port: to no
-// character device, or to one of another class. What the kernel does not show,
+// character device, or to one of another class. It does not open it, which would
+// start a watchdog. What the kernel does not show,
 // as a pseudo terminal, may be one, and so may what is not there.
 func (t Tree) NoPort(path string) bool {
 	var stat unix.Stat_t
@@ -137,5 +138,5 @@ func (t Tree) NoPort(path string) bool {
 	}
 	number := fmt.Sprintf("%d:%d", unix.Major(uint64(stat.Rdev)), unix.Minor(uint64(stat.Rdev)))
 	class, err := os.Readlink(filepath.Join(t.sys(), "dev/char", number, "subsystem"))
-	return err == nil && filepath.Base(class) != "tty"
+	return err == nil && !slices.Contains([]string{"tty", "wwan"}, filepath.Base(class))
 }
