@@ -145,7 +145,7 @@ func TestWrongPIN(t *testing.T) {
 func TestWrongPINRemembered(t *testing.T) {
 	t.Parallel()
 	c := short
-	c.PINLog = filepath.Join(t.TempDir(), "pin")
+	c.PINs = modem.NewPINs(filepath.Join(t.TempDir(), "pins"))
 	for _, next := range []struct {
 		pin   string
 		given int // times in this process

@@ -59,7 +59,7 @@ func TestConfused(t *testing.T) {
 // refused.
 func TestPINNotNoted(t *testing.T) {
 	dir := t.TempDir()
-	s := idle(t, Config{PIN: "1234", PINLog: filepath.Join(dir, "away", "pin")})
+	s := idle(t, Config{PIN: "1234", PINs: NewPINs(filepath.Join(dir, "away", "pins"))})
 	_, elsewhere := errors.AsType[elsewhereError](s.givePIN(t.Context()))
 	if !elsewhere || s.slotInUse().triedPIN {
 		t.Errorf("elsewhere %v, slot %+v", elsewhere, s.slotInUse())

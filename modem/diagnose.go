@@ -53,7 +53,9 @@ func (s *session) examineCard(ctx context.Context) error {
 		return err
 	}
 	key := s.slotInUse().key
-	tried := key.PIN != "" && pinLog(key.PINLog).has(key.PIN, s.readICCID(ctx))
+	asked := s.cardNow()
+	asked.iccid = s.readICCID(ctx)
+	tried := key.PIN != "" && s.m.cfg.PINs.has(key.PIN, asked)
 	s.m.learn(func(f *Facts) { f.Card = verdict(card, tried) })
 	if card != CardReady {
 		return nil

@@ -37,7 +37,7 @@ type Config struct {
 
 	SIM    string // name of the SIM in routes; empty: Name
 	PIN    string // of the SIM; empty: none is tried
-	PINLog string // file that remembers PINs given and not proved right; empty: until the process ends
+	PINs   *PINs  // what was given before; nil: nothing is remembered beyond the process
 	MSISDN string // of the SIM, digits; empty: as the SIM says
 	SMSC   string // service centre, "+" and digits; empty: as the SIM says
 
@@ -58,7 +58,7 @@ type Config struct {
 
 // Slot is a SIM slot beyond the first, as in Config.
 type Slot struct {
-	SIM, PIN, PINLog, MSISDN, SMSC string
+	SIM, PIN, MSISDN, SMSC string
 }
 
 // Place is where a modem is to be found.
@@ -137,7 +137,7 @@ func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *s
 		changed: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		outside: -1, deaf: map[string]deafness{},
 	}
-	for _, s := range append([]Slot{{c.SIM, c.PIN, c.PINLog, c.MSISDN, c.SMSC}}, c.Slots...) {
+	for _, s := range append([]Slot{{c.SIM, c.PIN, c.MSISDN, c.SMSC}}, c.Slots...) {
 		m.slots = append(m.slots, slotState{Slot: s, key: s})
 	}
 	m.facts = m.blank(Facts{Device: c.Device})

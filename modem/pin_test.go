@@ -46,7 +46,8 @@ func TestPINFollowsSIM(t *testing.T) {
 // did not take the PIN gets no second one, though others were ready meanwhile; nor
 // from the next process.
 func TestPINAfterExchange(t *testing.T) {
-	c := modem.Config{PIN: "1111", PINLog: filepath.Join(t.TempDir(), "pin")}
+	pins := filepath.Join(t.TempDir(), "pins")
+	c := modem.Config{PIN: "1111", PINs: modem.NewPINs(pins)}
 	bubble(t, sim.NetworkOptions{}, sim.Options{PIN: "9999"}, c, func(b *bench) {
 		is := func(step string, state modem.State, given int) {
 			b.t.Helper()
@@ -72,10 +73,29 @@ func TestPINAfterExchange(t *testing.T) {
 		b.again(c)
 		b.run()
 		is("the next process", modem.PINWrong, 2)
-		if info, err := os.Stat(c.PINLog); err != nil || info.Size() > 100 {
+		if info, err := os.Stat(pins); err != nil || info.Size() > 120 {
 			b.t.Errorf("what is remembered: %v, %v", info, err)
 		}
 		swap(b.net.Issue(sim.Card{}))
 		is("one without a PIN", modem.Ready, 2)
 	})
+}
+
+// TestLastTryLeft: the last try is left to a person, even with a PIN that was
+// never given.
+func TestLastTryLeft(t *testing.T) {
+	for left, want := range map[string]modem.State{"1": modem.PINWrong, "2": modem.Ready} {
+		t.Run(left, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, sim.NetworkOptions{}, sim.Options{PIN: "1111"}, modem.Config{PIN: "1111"}, func(b *bench) {
+				// The simulator lacks AT+CPINR: another question stands in for it.
+				b.wire.change(replace(`AT+CPINR="SIM PIN"`, "AT+CRC?"), replace("+CRC: 0", "+CPINR: SIM PIN,"+left+",3"))
+				b.run()
+				b.within(time.Minute, string(want), func(f modem.Facts) bool { return f.State() == want })
+				if given := b.log.count("AT+CPIN="); (given > 0) != (want == modem.Ready) {
+					b.t.Errorf("the PIN was given %d times", given)
+				}
+			})
+		})
+	}
 }

@@ -109,7 +109,8 @@ func noSMSC(b *bench) {
 func TestPINGivenOnce(t *testing.T) {
 	t.Parallel()
 	c := short
-	c.PIN, c.PINLog = "1111", filepath.Join(t.TempDir(), "pin")
+	pins := filepath.Join(t.TempDir(), "pins")
+	c.PIN, c.PINs = "1111", modem.NewPINs(pins)
 	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234", Boot: boot}, c)
 	b.run()
 	b.awaitState(modem.PINWrong)
@@ -143,7 +144,7 @@ func TestPINGivenOnce(t *testing.T) {
 	b.sim.Swap(0, b.net.Issue(sim.Card{}))
 	b.awaitState(modem.Ready)
 	b.sendUntilSent(1, "one")
-	if _, err := os.Stat(c.PINLog); err != nil {
+	if _, err := os.Stat(pins); err != nil {
 		t.Errorf("the file that remembers what the first SIM was given: %v", err)
 	}
 }

@@ -275,9 +275,9 @@ func TestPINPerSlot(t *testing.T) {
 			t.Parallel()
 			o, c := twoSlots()
 			o.Cards[0].PIN, o.Cards[1].PIN = tt.first, tt.second
-			log := t.TempDir() + "/pin"
-			c.PIN, c.PINLog, c.SlotHold = "1111", log, 5*time.Minute
-			c.Slots[0].PIN, c.Slots[0].PINLog = "2222", log+",2"
+			pins := t.TempDir() + "/pins"
+			c.PIN, c.PINs, c.SlotHold = "1111", modem.NewPINs(pins), 5*time.Minute
+			c.Slots[0].PIN = "2222"
 			right := []bool{tt.first == c.PIN, tt.second == c.Slots[0].PIN}
 			bubble(t, sim.NetworkOptions{}, o, c, func(b *bench) {
 				b.run()
@@ -296,9 +296,9 @@ func TestPINPerSlot(t *testing.T) {
 					if right[i] && given == 0 || !right[i] && given != 1 {
 						b.t.Errorf("the PIN of slot %d was given %d times", i, given)
 					}
-					if _, err := os.Stat([]string{log, log + ",2"}[i]); (err == nil) == right[i] {
-						b.t.Errorf("memory of the PIN of slot %d: %v", i, err)
-					}
+				}
+				if _, err := os.Stat(pins); (err == nil) == (right[0] && right[1]) {
+					b.t.Errorf("memory of the PINs: %v", err)
 				}
 			})
 		})

@@ -235,20 +235,16 @@ func (c config) sims() []string {
 func (c config) simSlots() []modem.Slot {
 	var all []modem.Slot
 	for _, m := range c.Modem {
-		all = append(all, c.modemSlots(m)...)
+		all = append(all, m.modemSlots()...)
 	}
 	return all
 }
 
 // modemSlots is what package modem has to know of the SIM slots of a modem.
-func (c config) modemSlots(e modemEntry) []modem.Slot {
+func (e modemEntry) modemSlots() []modem.Slot {
 	var all []modem.Slot
-	for i, slot := range e.slots() {
-		log := c.note("pin", e.Name)
-		if i > 0 {
-			log += fmt.Sprintf(",%d", i+1) // no escaped name has a comma
-		}
-		all = append(all, modem.Slot{SIM: slot.SIM, PIN: slot.PIN, PINLog: log, MSISDN: slot.MSISDN, SMSC: slot.SMSC})
+	for _, slot := range e.slots() {
+		all = append(all, modem.Slot(slot))
 	}
 	return all
 }
@@ -305,16 +301,19 @@ func (m modemsConfig) boardRoot() string { return filepath.Dir(cmp.Or(m.Sys, "/s
 
 // modem is what package modem has to know of an entry.
 func (c config) modem(e modemEntry, table *profile.Table) modem.Config {
-	slots := c.modemSlots(e)
+	slots := e.modemSlots()
 	first := slots[0]
 	return modem.Config{
 		Name: e.Name, Device: e.Device, Profiles: table, Profile: e.Profile,
-		SIM: first.SIM, PIN: first.PIN, PINLog: first.PINLog, MSISDN: first.MSISDN, SMSC: first.SMSC,
+		SIM: first.SIM, PIN: first.PIN, MSISDN: first.MSISDN, SMSC: first.SMSC,
 		Slots: slots[1:], SlotHold: time.Duration(e.SlotHold), RejectCalls: e.RejectCalls,
 		PromptTimeout: time.Duration(c.Send.PromptTimeout),
 		ResultTimeout: time.Duration(c.Send.ResultTimeout),
 	}
 }
+
+// pins is a file in data_dir that remembers which PINs were given and not taken.
+func (c config) pins() string { return filepath.Join(c.DataDir, "pins") }
 
 // discovered is a file in data_dir that remembers the names of discovered modems.
 func (c config) discovered() string { return filepath.Join(c.DataDir, "discovered") }

@@ -267,8 +267,8 @@ msisdn = "447700900002"
 		t.Fatal(err)
 	}
 	want := modem.Config{
-		Name: "a/b", SIM: "a/b", PIN: "1234", PINLog: "/data/pin-a%2Fb", SMSC: "+447785016005", RejectCalls: true,
-		Slots:    []modem.Slot{{SIM: "second", PIN: "5678", PINLog: "/data/pin-a%2Fb,2", MSISDN: "447700900002"}},
+		Name: "a/b", SIM: "a/b", PIN: "1234", SMSC: "+447785016005", RejectCalls: true,
+		Slots:    []modem.Slot{{SIM: "second", PIN: "5678", MSISDN: "447700900002"}},
 		SlotHold: 5 * time.Minute, PromptTimeout: 10 * time.Second, ResultTimeout: time.Minute,
 	}
 	if got := c.modem(c.Modem[0], nil); !reflect.DeepEqual(got, want) {

@@ -308,7 +308,9 @@ func (d *doctor) device(ctx context.Context, subject, device string, e modemEntr
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
-	found, facts, err := modem.Diagnose(ctx, device, d.config.modem(e, d.table))
+	c := d.config.modem(e, d.table)
+	c.PINs = modem.NewPINs(d.config.pins())
+	found, facts, err := modem.Diagnose(ctx, device, c)
 	if err != nil {
 		d.tell(diagnosis{Subject: subject, Code: "device-unusable", Cause: fmt.Sprintf("%s: %v", device, err)})
 		return

@@ -55,6 +55,7 @@ type daemon struct {
 	hardware *board.Hardware
 	fleet    *modem.Fleet
 	time     *modem.ClockWatch // what the networks say of it
+	pins     *modem.PINs       // that were given to SIMs
 	cards    []sms.Card        // that had been seen when the process started
 }
 
@@ -111,6 +112,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if d.cards, err = d.store.Cards(ctx); err != nil {
 		return err
 	}
+	d.pins = modem.NewPINs(d.config.pins())
 	d.fleet = d.newFleet(table)
 	modems := start(ctx, d.fleet.Run)
 	defer modems.stop()
@@ -260,6 +262,7 @@ func (d *daemon) newFleet(table *profile.Table) *modem.Fleet {
 func (d *daemon) newModem(e modemEntry, table *profile.Table, locate func(context.Context) (modem.Place, error)) *modem.Modem {
 	serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
 	c := d.equip(d.config.modem(e, table))
+	c.PINs = d.pins
 	c.Locate, c.NameCard, c.Clock, c.SIMs = locate, d.nameCard, d.time.Add, d.config.simSlots()
 	m := modem.New(c, d.queue, serve, d.log)
 	if d.config.suspended(e.Name) {
