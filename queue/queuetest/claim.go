@@ -49,6 +49,49 @@ var claimTests = []test{
 		e.claimID("a", early)
 		e.claimID("a", late)
 	}},
+	{name: "accounts share a queue", run: func(e *env) {
+		of := func(account string) func(*sms.Message) { return func(m *sms.Message) { m.Account = account } }
+		for _, name := range []string{"big", "small", "late"} {
+			e.ok(e.store.AddAccount(e.ctx, sms.Account{Name: name, Credits: credits}))
+		}
+		next := func(want string) {
+			e.Helper()
+			c := e.claim("a")
+			if c.Message.Account != want {
+				e.Fatalf("it is the turn of %s, got %s", want, c.Message.Account)
+			}
+			e.settle(c, accepted(1))
+		}
+		for range 20 {
+			e.add(1, of("big"))
+		}
+		next("big")
+		next("big")
+		for range 3 {
+			e.add(1, of("small"))
+		}
+		urgent := e.add(1, priority(1), of("big"))
+		e.settle(e.claimID("a", urgent), accepted(1))
+		for range 3 {
+			next("small")
+			next("big")
+		}
+		next("big")
+		for range 2 {
+			e.add(2, of("late")) // of two parts each
+		}
+		for range 2 {
+			c := e.claim("a")
+			if c.Message.Account != "late" {
+				e.Fatalf("got %s", c.Message.Account)
+			}
+			sent, err := e.store.PartSent(e.ctx, c, accepted(1))
+			e.ok(err)
+			e.settle(sent, accepted(2))
+			next("big")
+			next("big")
+		}
+	}},
 	{name: "due counts across lanes", rules: routes, run: func(e *env) {
 		second := e.add(1, in(2*time.Second))
 		first := e.add(1, in(time.Second), escalate(1))

@@ -35,11 +35,11 @@ func scanAttempt(s scanner) (a attempt, err error) {
 // Claim opens an attempt for the most urgent message, see [queue.Store].
 func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 	return ask(ctx, s, func(t *tx) (queue.Claim, error) {
-		seq, more, err := t.mostUrgent(by)
+		p, more, err := t.mostUrgent(by)
 		if err != nil {
 			return queue.Claim{}, err
 		}
-		r, err := t.load(seq)
+		r, err := t.load(p.seq)
 		if err != nil {
 			return queue.Claim{}, err
 		}
@@ -47,64 +47,91 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 		if i < 0 {
 			return queue.Claim{}, fmt.Errorf("message %s is queued without a part to send: cancel it", r.msg.ID)
 		}
+		t.share.took(r.msg.Priority, p.account, len(r.msg.Parts))
 		c, err := t.begin(r, i, by)
 		c.More = more
 		return c, err
 	})
 }
 
-// claimable are the rows of one lane and priority that a line may take. To find
-// the first is one step down the index, however many wait behind it or are due
-// later. Rows that avoid the SIM or have expired are walked over without leaving
-// the index. The first are as many as the SIM could try lately, a few hundred;
-// the others are gone with the next Overdue. The index is named so that SQLite
-// does not plan anew for other values.
+// claimable are the rows of one lane, priority and account that a line may take.
+// To find the first is one step down the index, however many wait behind it or are
+// due later. Rows that avoid the SIM or have expired are walked over without
+// leaving the index. The first are as many as the SIM could try lately, a few
+// hundred; the others are gone with the next Overdue. The index is named so that
+// SQLite does not plan anew for other values.
 const claimable = `message INDEXED BY message_claim
-	WHERE state = 'queued' AND lane = ?1 AND priority = ?2 AND due <= ?3 AND expires > ?3
+	WHERE state = 'queued' AND lane = ?1 AND priority = ?2 AND account = ?6 AND due <= ?3 AND expires > ?3
 		AND (?4 OR avoid <> ?5 OR avoid_until <= ?3)
 	ORDER BY due, seq LIMIT 1`
 
 const (
 	claimQuery = `SELECT due, seq FROM ` + claimable
 	moreQuery  = `SELECT EXISTS (SELECT 1 FROM ` + claimable + ` OFFSET 1)`
+
+	// waitingQuery steps from account to account.
+	waitingQuery = `WITH RECURSIVE waiting (account) AS (
+			SELECT min(account) FROM message INDEXED BY message_claim WHERE state = 'queued' AND lane = ?1 AND priority = ?2
+		UNION ALL
+			SELECT (SELECT min(m.account) FROM message m INDEXED BY message_claim
+				WHERE m.state = 'queued' AND m.lane = ?1 AND m.priority = ?2 AND m.account > waiting.account)
+			FROM waiting WHERE waiting.account IS NOT NULL
+	) SELECT account FROM waiting WHERE account IS NOT NULL`
 )
 
 // place is where a message stands in its priority.
 type place struct {
+	turn     int64 // of its account
 	due, seq int64
 	lane     sms.Lane
+	account  string
 }
 
 func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
+	return cmp.Or(cmp.Compare(p.turn, o.turn), cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
 }
 
 // mostUrgent returns the message that a line is to take, and whether others of
 // its priority wait behind it; [queue.ErrNothing] when there is none.
-func (t *tx) mostUrgent(by queue.By) (seq int64, more bool, err error) {
+func (t *tx) mostUrgent(by queue.By) (p place, more bool, err error) {
 	lanes := t.rules.Lanes(by.SIM)
 	for priority := 1; priority <= 3; priority++ {
-		var first []place
-		for _, lane := range lanes {
-			p := place{lane: lane}
-			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM).Scan(&p.due, &p.seq)
-			if err == nil {
-				first = append(first, p)
-			} else if !errors.Is(err, sql.ErrNoRows) {
-				return 0, false, err
-			}
+		first, err := t.foremost(lanes, priority, by)
+		if err != nil {
+			return place{}, false, err
 		}
 		if len(first) == 0 {
 			continue
 		}
 		best := slices.MinFunc(first, place.compare)
 		if len(first) > 1 {
-			return best.seq, true, nil
+			return best, true, nil
 		}
-		more, err = scalar[bool](t.row(moreQuery, best.lane, priority, millis(t.now), by.Alone, by.SIM))
-		return best.seq, more, err
+		more, err = scalar[bool](t.row(moreQuery, best.lane, priority, millis(t.now), by.Alone, by.SIM, best.account))
+		return best, more, err
 	}
-	return 0, false, queue.ErrNothing
+	return place{}, false, queue.ErrNothing
+}
+
+// foremost returns the first message of each account in each lane.
+func (t *tx) foremost(lanes []sms.Lane, priority int, by queue.By) ([]place, error) {
+	var first []place
+	for _, lane := range lanes {
+		accounts, err := all(t, scalar[string], waitingQuery, lane, priority)
+		if err != nil {
+			return nil, err
+		}
+		for _, account := range accounts {
+			p := place{turn: t.share.turn(priority, account), lane: lane, account: account}
+			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM, account).Scan(&p.due, &p.seq)
+			if err == nil {
+				first = append(first, p)
+			} else if !errors.Is(err, sql.ErrNoRows) {
+				return nil, err
+			}
+		}
+	}
+	return first, nil
 }
 
 // begin opens the attempt for the part at index i.

@@ -19,6 +19,7 @@ type tx struct {
 	rules    *sms.Rules
 	log      *slog.Logger
 	now      time.Time // of the request, in UTC and whole milliseconds
+	share    share
 }
 
 // background is the context of statements: a transaction that others share is
