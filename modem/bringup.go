@@ -3,6 +3,7 @@ package modem
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,9 +23,10 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 }
 
 // agree makes the settings that a module forgets when it starts anew, and takes
-// in what it stored. followUp must not run meanwhile.
+// in what it stored. One that was up and has started anew needs more than that:
+// the session ends. followUp must not run meanwhile.
 func (s *session) agree(ctx context.Context) error {
-	return inOrder(ctx, s.dialect, s.alphabet, s.acknowledgeOwed, s.messageService, s.reception, s.watch, s.readNetwork, s.sweep)
+	return inOrder(ctx, s.dialect, s.remembers, s.alphabet, s.acknowledgeOwed, s.messageService, s.reception, s.watch, s.readNetwork, s.sweep)
 }
 
 // inOrder takes the steps one after the other, up to the first error.
@@ -228,22 +230,25 @@ func (s *session) stayedOn(ctx context.Context) error {
 }
 
 // awaitStarted waits for the signals that a module of this family gives when it
-// is ready for messages, if it has just started.
+// is ready for messages, if it has just started, or was given its PIN: before that
+// they do not come.
 func (s *session) awaitStarted(ctx context.Context) error {
-	if !s.fresh || len(s.profile.Ready) == 0 {
+	signals, since := s.profile.Ready, s.began
+	if !s.unlocked.IsZero() {
+		since = s.unlocked
+	}
+	if len(signals) == 0 || !s.fresh && s.unlocked.IsZero() {
 		return nil
 	}
-	most := s.profile.ReadyIn - time.Since(s.began)
-	if s.started {
-		most = min(most, restReadyIn)
-	}
-	late := time.NewTimer(most)
-	defer late.Stop()
-	for !s.heardAll(s.profile.Ready) {
+	over := since.Add(s.profile.ReadyIn)
+	for last := s.started; !s.heardAll(signals); {
+		if last = last || s.heardBut(signals[:len(signals)-1]); last {
+			over = earlier(over, time.Now().Add(restReadyIn))
+		}
 		select {
 		case <-s.said:
-		case <-late.C:
-			s.m.log.Info("the module did not say that it is ready", "awaited", s.profile.Ready, "for", s.profile.ReadyIn)
+		case <-time.After(time.Until(over)):
+			s.m.log.Info("the module did not say that it is ready", "awaited", signals, "for", s.profile.ReadyIn)
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -253,8 +258,29 @@ func (s *session) awaitStarted(ctx context.Context) error {
 }
 
 // restReadyIn is how long the other ready signals are awaited when one was heard
-// before the session: they may have come while the port was closed.
+// before the session, for they may have come while the port was closed; or when
+// the last one was heard, for it may be all that is said of a start.
 const restReadyIn = 5 * time.Second
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// heardBut reports whether a ready signal was heard that is none of these: the
+// last of the family, or one of another.
+func (s *session) heardBut(these []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for signal := range s.heard {
+		if !slices.Contains(these, signal) {
+			return true
+		}
+	}
+	return false
+}
 
 func (s *session) heardAll(signals []string) bool {
 	s.mu.Lock()

@@ -51,6 +51,7 @@ func (s *session) unlock(ctx context.Context) error {
 			if err := s.givePIN(ctx); err != nil {
 				return err
 			}
+			s.unlocked = time.Now()
 			card = CardUnknown
 		}
 		tried := s.slotInUse().triedPIN

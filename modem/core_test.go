@@ -141,7 +141,7 @@ func TestUnreadableStored(t *testing.T) {
 	if err := b.net.Send(b.sim.Options().MSISDN, handset, "hello"); err != nil {
 		t.Fatal(err)
 	}
-	tpdu := regexp.MustCompile(`(\+CMGL: \d,\d[^\r]*\r\n)[0-9A-F]+`)
+	tpdu := regexp.MustCompile(`(\+CMG[LR]: [^\r]*\r\n)[0-9A-F]+`)
 	b.wire.change(nil, func(s string) string { return tpdu.ReplaceAllString(s, "${1}nonsense") })
 	b.run()
 	b.await("ready, with something stuck", func(f modem.Facts) bool { return f.State() == modem.Ready && f.Stuck == 1 })

@@ -71,7 +71,7 @@ func hangs() []hang {
 		{name: "restart during the bring-up", early: true, begin: bringingUp("AT+CNMI=", sim.Fault{Kind: sim.Reboot, For: boot})},
 		{name: "restart, unsaid", begin: mute(strikes(sim.Fault{Kind: sim.Reboot, For: boot}))},
 		{name: "restart, unsaid, in numbers", open: true, begin: inNumbers},
-		{name: "brown-out", begin: strikes(sim.Fault{Kind: sim.BrownOut})},
+		{name: "brown-out", begin: restarts(sim.Fault{Kind: sim.BrownOut})},
 		{name: "brown-out, SIM800L", o: sim.Options{Profile: "sim800l"}, open: true, begin: startsAndBrownsOut},
 		{name: "restart, SIM7600", o: sim.Options{Profile: "sim7600", Ready: blink}, begin: restarts(sim.Fault{Kind: sim.Reboot, For: blink})},
 		{name: "message service down", begin: strikes(sim.Fault{Kind: sim.SMSDown, For: 3 * time.Second})},
@@ -289,9 +289,9 @@ func mute(begin func(*bench) time.Time) func(*bench) time.Time {
 // its answer to itself: a module that forgets, or changes its mind.
 func hears(command, answer string) func(*bench) time.Time {
 	return func(b *bench) time.Time {
-		var heard, said atomic.Bool
+		var said atomic.Bool
 		b.wire.change(func(s string) string {
-			if heard.CompareAndSwap(false, true) {
+			if !said.Load() { // it may be starting yet
 				return command + "\r" + s
 			}
 			return s
@@ -516,4 +516,46 @@ func TestResetNotLeftOut(t *testing.T) {
 			t.Errorf("it was sent %d times, asked for %d times", got, times)
 		}
 	})
+}
+
+// TestStartUnheard: a module of any family that starts anew, and of which no more
+// is heard than the last line, if it has one, is noticed and set up again soon
+// after it could send by itself, whatever the driver does at that moment, and the
+// first message goes by it.
+func TestStartUnheard(t *testing.T) {
+	for _, family := range append(sim.Profiles(), "") {
+		for _, pin := range []string{"", "1234"} {
+			t.Run(family+" PIN "+pin, func(t *testing.T) {
+				t.Parallel()
+				for _, after := range []time.Duration{4500 * time.Millisecond, 103500 * time.Millisecond} {
+					o := sim.Options{Profile: family, PIN: pin, Boot: blink, Ready: blink}
+					bubble(t, sim.NetworkOptions{}, o, modem.Config{PIN: pin}, func(b *bench) { b.startsUnheard(after) })
+				}
+			})
+		}
+	}
+}
+
+func (b *bench) startsUnheard(after time.Duration) {
+	b.t.Helper()
+	b.run()
+	b.readyIn(0, time.Minute)
+	time.Sleep(after)
+	b.sim.Strike(sim.Fault{Kind: sim.BrownOut})
+	from, lines := b.log.len(), b.log.count("line")
+	time.Sleep(blink + blink) // it boots, and would be ready
+	back := b.within(time.Minute, "set up again", func(modem.Facts) bool { return b.log.count("line") >= lines+2 })
+	if back > backIn {
+		b.t.Errorf("%v after it was in service it is lost, and back %v after it is ready", after, back)
+	}
+	if o := b.send(1, "back"); o.Kind != sms.Accepted {
+		b.t.Errorf("the first message: %+v", o)
+	}
+	if err := b.net.Send(b.sim.Options().MSISDN, handset, "hello"); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(blink)
+	if got := b.log.from(from); first(got, "received hello") < 0 || first(got, "report ") < 0 {
+		b.t.Errorf("the report is at %d, the message at %d", first(got, "report "), first(got, "received hello"))
+	}
 }

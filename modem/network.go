@@ -57,7 +57,10 @@ func (s *session) readNetwork(ctx context.Context) error {
 func (s *session) watched(domain int, now bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.announces[domain] && !now && s.up.Load() {
+	switch {
+	case now:
+		clear(s.lately)
+	case s.announces[domain] && s.up.Load():
 		s.end(errForgot)
 	}
 	s.announces[domain] = now

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
@@ -40,11 +41,17 @@ type startLines struct {
 	readyIn time.Duration
 }
 
-// startsOf returns the lines of a family, which may not be known yet.
+// startsOf returns the lines of a family, which may not be known yet. The first
+// ones of each list are those that modules of several makers say.
 func startsOf(p profile.Profile) startLines {
-	anyFamily := []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
-	return startLines{append(anyFamily, p.Started...), p.Ready, p.ReadyIn}
+	started := []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
+	ready := []string{"Call Ready", "SMS Ready"}
+	return startLines{append(started, p.Started...), append(ready, p.Ready...), cmp.Or(p.ReadyIn, anyReadyIn)}
 }
+
+// anyReadyIn is how late after its start a module may say that it is ready that is
+// not known to say so.
+const anyReadyIn = 30 * time.Second
 
 // begins returns the one of some signals that a line begins with; empty: none.
 func begins(line string, signals []string) string {
@@ -64,9 +71,7 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CMT", "+CDS":
 		s.received(lines)
 	case "+CMTI", "+CDSI":
-		if f := fields(lines); len(f) == 2 {
-			s.later(func(ctx context.Context) { s.fetch(ctx, code, f[0], f[1]) })
-		}
+		s.later(func(ctx context.Context) { s.fetch(ctx, code, fields(lines)) })
 	case "+CREG", "+CGREG", "+CEREG":
 		s.registered(lines[0])
 	case "+CPIN":
@@ -106,13 +111,13 @@ func (s *session) startSaid(line string) bool {
 	if signal != "" {
 		// The last of them may come when the module has long been answering.
 		anew = up && (s.heard[signal] || time.Since(s.began) > s.starts.readyIn)
-		first = up && !anew
+		first = up && !anew && !s.restarted
 	}
 	if anew && !s.restarted {
 		s.restarted, s.heard = true, map[string]bool{}
 	}
 	if signal != "" {
-		s.heard[signal] = true
+		s.heard[signal], s.lately[signal] = true, true
 		poke(s.said)
 	}
 	s.mu.Unlock()

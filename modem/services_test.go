@@ -310,7 +310,7 @@ func TestRadioHistory(t *testing.T) {
 		b.sim.SetService(sim.Roaming)
 		time.Sleep(10 * time.Minute)
 		b.sim.SetService(sim.NoCoverage)
-		time.Sleep(time.Hour)
+		time.Sleep(50 * time.Minute) // not so long that it is reset
 		b.sim.SetService(sim.FullService)
 		time.Sleep(10 * time.Minute)
 		h := b.m.History()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type session struct {
 	fresh    bool // the module has just started: its ready signals are still to come
 	started  bool // some of them were heard by the session before
 	began    time.Time
+	unlocked time.Time // when the PIN was given, after which they come, too; zero: it was not
 	ctx      context.Context
 	end      context.CancelCauseFunc
 	dialogue *at.Dialogue
@@ -41,6 +43,7 @@ type session struct {
 	early     [][]byte   // TPDUs that came before it was
 	starts    startLines
 	heard     map[string]bool // ready signals; from restarted on, those since then
+	lately    map[string]bool // those since the module was last found not to have started anew
 	said      chan struct{}   // holds a token when there is another
 	lastSend  time.Time
 	lastHeard time.Time    // when the module was last found as it should be
@@ -104,7 +107,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &session{
 		m: m, place: place, fresh: fresh, began: time.Now(), ctx: ctx, end: cancel, follow: make(chan func(context.Context), followUps),
-		heard: heard, started: len(heard) > 0, said: make(chan struct{}, 1),
+		heard: heard, lately: map[string]bool{}, started: len(heard) > 0, said: make(chan struct{}, 1),
 	}
 	m.mu.Lock()
 	s.slot, s.starts = m.slot, startsOf(m.profile)
@@ -133,6 +136,8 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	wg.Wait()
 	if s.restarted {
 		m.heard = s.heard
+	} else if errors.Is(err, errForgot) {
+		m.heard = s.lately
 	}
 	return served, err
 }
@@ -265,12 +270,15 @@ func (s *session) inService(ctx context.Context) error {
 	})
 	defer wg.Wait()
 	defer cancel()
-	look, sweep := time.NewTicker(lookEvery), time.NewTicker(s.setup.sweepEvery())
+	glance, look, sweep := time.NewTicker(glanceEvery), time.NewTicker(lookEvery), time.NewTicker(s.setup.sweepEvery())
+	defer glance.Stop()
 	defer look.Stop()
 	defer sweep.Stop()
 	for s.sendable() {
 		select {
 		case <-s.m.changed:
+		case <-glance.C:
+			s.glance(ctx)
 		case <-look.C:
 			s.look(ctx)
 			s.keepLeft()
@@ -395,12 +403,43 @@ func (m *Modem) metNetwork() {
 	m.lonely = 0
 }
 
+// glanceEvery is how often a module that sends nothing is asked whether it has
+// started anew: many say nothing of that, and forget how to report.
+const glanceEvery = 5 * time.Second
+
+func (s *session) glance(ctx context.Context) {
+	if s.idle(glanceEvery) {
+		s.stalledBy(s.remembers(ctx))
+	}
+}
+
+// remembers asks for what a module forgets that starts anew. The session ends when
+// it has forgotten it; any other error means that the dialogue is out of step.
+func (s *session) remembers(ctx context.Context) error {
+	s.mu.Lock()
+	domain := slices.Index(s.announces[:], true)
+	s.mu.Unlock()
+	if domain < 0 {
+		return nil // not brought up yet, or there is nothing that tells
+	}
+	f, err := s.ask(ctx, domains[domain]+"?")
+	if err != nil {
+		return err
+	}
+	if len(f) > 1 {
+		s.watched(domain, f[0] != "0")
+	}
+	return s.ctx.Err()
+}
+
 // quiet reports whether no message is being sent, nor was for a while.
-func (s *session) quiet() bool {
+func (s *session) quiet() bool { return s.idle(lookEvery / 2) }
+
+func (s *session) idle(d time.Duration) bool {
 	sending := s.m.Facts().InSend
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !sending && time.Since(s.lastSend) > lookEvery/2
+	return !sending && time.Since(s.lastSend) >= d
 }
 
 // look reads what may have changed, unless messages are flowing: their results

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,14 +16,12 @@ import (
 // them, and when its memories are looked through: at the start, now and then,
 // and when one is full.
 
-// fetch reads one stored message, keeps it, and deletes it.
-func (s *session) fetch(ctx context.Context, code, memory, index string) {
-	if code == "+CDSI" && s.profile.ReportMemory != "" {
-		memory = s.profile.ReportMemory
-	}
-	n, err := strconv.Atoi(index)
-	if memory == "" || err != nil || n < s.profile.IndexBase {
-		s.sweepNow(ctx) // it does not say where
+// fetch reads one stored message, keeps it, and deletes it. where is what the code
+// says: the memory and the index.
+func (s *session) fetch(ctx context.Context, code string, where []string) {
+	memory, n, ok := s.announced(code, where)
+	if !ok {
+		s.sweepNow(ctx)
 		return
 	}
 	if err := s.read(ctx, memory); err != nil {
@@ -30,20 +29,31 @@ func (s *session) fetch(ctx context.Context, code, memory, index string) {
 		s.leave()
 		return
 	}
-	line, err := s.readIndex(ctx, n)
-	if err != nil || line == "" {
+	_, tpdu, err := s.readIndex(ctx, n)
+	if tpdu == nil {
 		s.m.log.Warn("announced message could not be read", "memory", memory, "err", err)
 		s.stalledBy(err)
 		s.leave()
 		return
 	}
-	if s.keepAndDelete(ctx, line, n) == notKept {
+	if s.keepAndDelete(ctx, tpdu, n) == notKept {
 		s.leave()
 		return
 	}
-	if tpdu, err := cutSMSC(line); err == nil {
-		s.tellTime(tpdu) // it has come just now
+	s.tellTime(tpdu) // it has come just now
+}
+
+// announced reads where a message is; ok is false when the code does not say.
+func (s *session) announced(code string, where []string) (memory string, index int, ok bool) {
+	if len(where) != 2 {
+		return "", 0, false
 	}
+	memory = where[0]
+	if code == "+CDSI" && s.profile.ReportMemory != "" {
+		memory = s.profile.ReportMemory
+	}
+	index, err := strconv.Atoi(where[1])
+	return memory, index, memory != "" && err == nil && index >= s.profile.IndexBase
 }
 
 // read makes a memory the one that is read.
@@ -58,16 +68,43 @@ func (s *session) read(ctx context.Context, memory string) error {
 	return nil
 }
 
-// readIndex reads one message; it is empty when there is none.
-func (s *session) readIndex(ctx context.Context, index int) (string, error) {
-	info, err := s.dialogue.Command(ctx, "+CMGR="+strconv.Itoa(index), cardTimeout)
-	if _, refused := errors.AsType[*at.CommandError](err); refused || err == nil && len(info) < 2 {
-		return "", nil
+// readIndex reads one message and its status, once more where what came was not
+// whole. There is none when the status is empty, and it cannot be read when only
+// the TPDU is nil.
+func (s *session) readIndex(ctx context.Context, index int) (stat string, tpdu []byte, err error) {
+	var answer []string
+	for range 2 {
+		info, err := s.dialogue.Command(ctx, "+CMGR="+strconv.Itoa(index), cardTimeout)
+		if _, refused := errors.AsType[*at.CommandError](err); refused {
+			return "", nil, nil
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("AT+CMGR=%d: %w", index, err)
+		}
+		i := slices.IndexFunc(info, func(line string) bool { return strings.HasPrefix(line, "+CMGR:") })
+		if i < 0 || strings.HasSuffix(info[i], ",0") { // the place is empty
+			return "", nil, nil
+		}
+		answer = info[i:]
+		if tpdu = tpduIn(answer, true); tpdu != nil {
+			return fields(answer)[0], tpdu, nil
+		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("AT+CMGR=%d: %w", index, err)
+	return fields(answer)[0], tpduIn(answer, false), nil
+}
+
+// tpduIn finds the TPDU in the answer for one message. Other lines may have come
+// between: it is hexadecimal, and, in strict mode, as long as the first line says,
+// which is not right in all modules. nil: it is not there. 3GPP TS 27.005, 4.2.
+func tpduIn(answer []string, strict bool) []byte {
+	head := fields(answer)
+	for _, line := range answer[1:] {
+		tpdu, err := cutSMSC(line)
+		if err == nil && len(tpdu) > 0 && (!strict || strconv.Itoa(len(tpdu)) == head[len(head)-1]) {
+			return tpdu
+		}
 	}
-	return info[1], nil
+	return nil
 }
 
 // kept is what became of a stored message.
@@ -80,12 +117,7 @@ const (
 )
 
 // keepAndDelete takes in a message of the module's memory.
-func (s *session) keepAndDelete(ctx context.Context, line string, index int) kept {
-	tpdu, err := cutSMSC(line)
-	if err != nil {
-		s.m.log.Debug("message in the module cannot be read", "index", index, "err", err)
-		return stuckThere
-	}
+func (s *session) keepAndDelete(ctx context.Context, tpdu []byte, index int) kept {
 	if !s.keep(tpdu) {
 		return notKept
 	}
@@ -169,17 +201,40 @@ func (s *session) sweepMemory(ctx context.Context) (stuck int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("AT+CMGL=4: %w", err)
 	}
-	for i := 0; i+1 < len(info); i++ {
-		f := fields(info[i : i+1])
-		if !strings.HasPrefix(info[i], "+CMGL:") || len(f) < 2 {
+	for _, entry := range entries(info) {
+		f := fields(entry)
+		if len(f) < 2 || !fromNetwork(f[1]) {
 			continue
 		}
 		index, err := strconv.Atoi(f[0])
-		if err == nil && fromNetwork(f[1]) {
-			stuck += s.sweepOne(ctx, info[i+1], index)
+		if err != nil {
+			continue
 		}
+		tpdu := tpduIn(entry, true)
+		if tpdu == nil {
+			if _, tpdu, err = s.readIndex(ctx, index); err != nil {
+				return stuck, err
+			}
+		}
+		if tpdu == nil {
+			tpdu = tpduIn(entry, false)
+		}
+		stuck += s.sweepOne(ctx, tpdu, index)
 	}
 	return stuck, nil
+}
+
+// entries cuts the answer to AT+CMGL into those of the messages.
+func entries(info []string) [][]string {
+	var all [][]string
+	for i, line := range info {
+		if strings.HasPrefix(line, "+CMGL:") {
+			all = append(all, info[i:i+1])
+		} else if n := len(all); n > 0 {
+			all[n-1] = all[n-1][:len(all[n-1])+1]
+		}
+	}
+	return all
 }
 
 // listEach is how long a slow module takes to list one message.
@@ -198,8 +253,13 @@ func listTimeout(used, total int) time.Duration {
 // has sent (2 and 3), which are no business of ours.
 func fromNetwork(stat string) bool { return stat == "0" || stat == "1" }
 
-func (s *session) sweepOne(ctx context.Context, line string, index int) (stuck int) {
-	switch s.keepAndDelete(ctx, line, index) {
+// sweepOne takes in a message; nil is one that cannot be read.
+func (s *session) sweepOne(ctx context.Context, tpdu []byte, index int) (stuck int) {
+	if tpdu == nil {
+		s.m.log.Debug("message in the module cannot be read", "index", index)
+		return 1
+	}
+	switch s.keepAndDelete(ctx, tpdu, index) {
 	case notKept:
 		s.leave()
 	case stuckThere:
@@ -213,16 +273,16 @@ func (s *session) sweepOne(ctx context.Context, line string, index int) (stuck i
 func (s *session) sweepEach(ctx context.Context) (stuck int, err error) {
 	used, total := s.usage(ctx)
 	for index := s.profile.IndexBase; used > 0 && index < s.profile.IndexBase+total; index++ {
-		info, err := s.dialogue.Command(ctx, "+CMGR="+strconv.Itoa(index), cardTimeout)
-		if stalls(err) {
-			return stuck, fmt.Errorf("AT+CMGR=%d: %w", index, err)
+		stat, tpdu, err := s.readIndex(ctx, index)
+		if err != nil {
+			return stuck, err
 		}
-		if err != nil || len(info) < 2 {
+		if stat == "" {
 			continue
 		}
 		used--
-		if f := fields(info[:1]); len(f) > 0 && fromNetwork(f[0]) {
-			stuck += s.sweepOne(ctx, info[1], index)
+		if fromNetwork(stat) {
+			stuck += s.sweepOne(ctx, tpdu, index)
 		}
 	}
 	return stuck, nil

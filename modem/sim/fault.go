@@ -41,7 +41,7 @@ const (
 	GluedOK                 // OK in the line of +CMGS: "+CMGS: 1OK"
 	TextError               // "+CMS ERROR: SMS type not supported"
 	NoCR                    // lines end in LF alone for For (zero: until a restart); at once too
-	BrownOut                // restarts, and the last line of its start is all that is said; at once too
+	BrownOut                // restarts, and the last line of its start, if it has one, is all that is said; at once too
 	MemoryFull              // old messages fill the memory; a hand-over gets +CMS ERROR: 322; at once too
 	SMSDown                 // +CMS ERROR: Cause (zero: 500) to each command for messages, for For (zero: until a restart); at once too
 	DeleteFails             // AT+CMGD keeps the message and gets +CMS ERROR: Cause (zero: 321) for For (zero: for good); at once too
@@ -142,19 +142,13 @@ func (m *Modem) spoilService(f Fault) {
 }
 
 // brownOut is a restart of a module whose supply gave way: the settings are gone,
-// and all that tells is a line that is said after a start only. Before the PIN
-// not even that is said.
+// and all that tells is the line that is said when messages are taken. Before the
+// PIN not even that is said, nor by modules that have no such line.
 func (m *Modem) brownOut() {
-	m.forget()
-	m.search()
-	if m.gated = m.sim.shut(); m.gated {
-		return
-	}
-	last := "SMS Ready"
-	if n := len(m.profile.ready); n > 0 {
-		last = m.profile.ready[n-1]
-	}
-	m.note(last)
+	m.startAnew(func() {
+		ready := m.profile.ready
+		m.open(ready[max(0, len(ready)-1):]...)
+	})
 }
 
 func (m *Modem) storm(lines int) {

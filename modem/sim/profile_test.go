@@ -217,6 +217,27 @@ func TestStarts(t *testing.T) {
 			strikes(Fault{Kind: BrownOut}, "SMS Ready"),
 			says("AT+CMEE?\r", "+CMEE: 0|OK"),
 		}},
+		{"brown-out, a slow start", on("sim7600", boots(s/2), func(o *Options) { o.Boot = s }), []step{
+			says("AT&FE0+CMEE=1\r", "OK"),
+			strikes(Fault{Kind: BrownOut}, ""),
+			says("AT\r", ""),
+			waits(s, ""),
+			says("AT&F+CMEE=1\r", "OK"),
+			says(command, "ERROR"),
+			waits(s/2, "SMS DONE"),
+			says(command, "> "),
+			says(data, sent),
+		}},
+		{"brown-out, no last line", on("tc35"), []step{
+			says("AT+CMEE=1\r", "OK"),
+			strikes(Fault{Kind: BrownOut}, ""),
+			says("AT+CMEE?\r", "+CMEE: 0|OK"),
+		}},
+		{"PB DONE after the PIN", on("sim7600", boots(s), func(o *Options) { o.PIN = "1" }), []step{
+			does(func(_ *Network, m *Modem) { m.Reboot() }, "RDY|+CFUN: 1|+CPIN: SIM PIN"),
+			says("AT+CPIN=1\r", "OK|PB DONE"),
+			waits(s, "SMS DONE"),
+		}},
 		{"brown-out before the PIN", on("sim800l", func(o *Options) { o.PIN = "1" }), []step{
 			says("AT+CPIN=1\r", "OK|Call Ready|SMS Ready"),
 			strikes(Fault{Kind: BrownOut}, ""),

@@ -67,19 +67,39 @@ func (m *Modem) interrupt(text string) string {
 	return strings.Join(lines, "\r\n")
 }
 
-// greet is the end of a start: what is forgotten, and the first lines.
+// startAnew forgets, and says something when the modem is up again.
+func (m *Modem) startAnew(say func()) {
+	m.forget()
+	m.searches++
+	m.state = booting
+	m.after(m.o.Boot, func() {
+		m.state = ready
+		say()
+		m.search()
+	})
+}
+
+// greet says the first lines of a start: up to the state of the SIM, where that is
+// said.
 func (m *Modem) greet() {
-	if m.profile.forgetful {
-		m.sim.smsc = ""
+	first, _, tellsPIN := m.profile.starts()
+	for _, text := range first {
+		m.note(text)
 	}
-	for _, text := range m.profile.start {
-		if text == cpin {
-			m.notePIN()
-		} else {
-			m.note(text)
-		}
+	if tellsPIN {
+		m.notePIN()
 	}
 	m.settle()
+}
+
+// starts cuts the first lines of a start at the state of the SIM: what comes after
+// that needs one that can be used.
+func (p *profile) starts() (first, after []string, tellsPIN bool) {
+	i := slices.Index(p.start, cpin)
+	if i < 0 {
+		return p.start, nil, false
+	}
+	return p.start[:i], p.start[i+1:], true
 }
 
 // powerUp is the start of a modem that is plugged in again. A plain one is up
@@ -96,20 +116,34 @@ func (m *Modem) powerUp() {
 func (m *Modem) heal() {
 	m.starts++
 	m.reset, m.smsDown, m.bare = false, trouble{}, trouble{}
+	if m.profile.forgetful {
+		m.sim.smsc = ""
+	}
 }
 
-// settle says the last lines of a start, once the SIM can be used; until then the
-// gate is shut.
+// settle says what comes after the state of the SIM, and later the last lines of a
+// start; nothing of it before the SIM can be used.
 func (m *Modem) settle() {
+	if _, after, _ := m.profile.starts(); m.sim.usable() {
+		m.notes = append(m.notes, after...)
+	}
+	m.open(m.profile.ready...)
+}
+
+func (s *SIM) usable() bool { return !s.shut() && !s.card.Busy }
+
+// open says the last lines of a start, once the SIM can be used; until then the
+// gate is shut.
+func (m *Modem) open(last ...string) {
 	m.starts++
 	m.gated = true
-	if m.sim.shut() || m.sim.card.Busy {
+	if !m.sim.usable() {
 		return
 	}
 	wait := max(m.o.Ready, time.Until(m.sim.busyUntil))
 	open := func() {
 		m.gated = false
-		m.notes = append(m.notes, m.profile.ready...)
+		m.notes = append(m.notes, last...)
 	}
 	if wait <= 0 {
 		open()

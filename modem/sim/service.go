@@ -269,16 +269,7 @@ func (m *Modem) forget() {
 }
 
 // restart forgets, and says the banner when the modem is up again.
-func (m *Modem) restart() {
-	m.forget()
-	m.searches++
-	m.state = booting
-	m.after(m.o.Boot, func() {
-		m.state = ready
-		m.greet()
-		m.search()
-	})
-}
+func (m *Modem) restart() { m.startAnew(m.greet) }
 
 // Reboot restarts the modem: the settings, the PIN and the registration are
 // gone, and after the boot time comes the banner.
