@@ -12,7 +12,13 @@ type alarm struct {
 	changed chan struct{} // holds a token when at was moved forward
 
 	mu sync.Mutex // guards at
-	at time.Time  // zero: never
+	at time.Time  // zero: never. With a monotonic reading: the clock may be set meanwhile
+}
+
+// unset gives a time of the store a monotonic reading.
+func unset(t time.Time) time.Time {
+	now := time.Now()
+	return now.Add(t.Sub(now))
 }
 
 // notLater makes the alarm ring at t or before.
@@ -20,6 +26,7 @@ func (a *alarm) notLater(t time.Time) {
 	if t.IsZero() {
 		return
 	}
+	t = unset(t)
 	a.mu.Lock()
 	sooner := a.at.IsZero() || t.Before(a.at)
 	if sooner {

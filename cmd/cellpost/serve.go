@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cellpost/board"
 	"cellpost/ingress"
 	"cellpost/ingress/smtpd"
@@ -79,6 +81,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.store.Close()) }()
+	boot, up := sinceBoot()
+	if err := d.store.Resume(ctx, boot, up); err != nil {
+		return err
+	}
 	if err := d.operatorAccount(ctx); err != nil {
 		return err
 	}
@@ -152,6 +158,16 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		d.log.Warn("tell systemd", "err", err)
 	}
 	return ended
+}
+
+// sinceBoot names the start of this machine, and says how long ago it was.
+func sinceBoot() (boot string, up time.Duration) {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return "", 0
+	}
+	return strings.TrimSpace(string(id)), time.Duration(t.Nano())
 }
 
 // part is something that runs until it is stopped.

@@ -20,6 +20,7 @@ type tx struct {
 	log      *slog.Logger
 	now      time.Time // of the request, in UTC and whole milliseconds
 	share    share
+	clock    clock
 }
 
 // background is the context of statements: a transaction that others share is
@@ -127,15 +128,22 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
+	clock := t.clock
+	back := func(err error) error {
+		t.exec("ROLLBACK") // SQLite may have done it
+		t.clock = clock
+		return err
+	}
+	if err := t.minded(time.Now()); err != nil {
+		return back(fmt.Errorf("mind the clock: %w", err))
+	}
 	for _, r := range batch {
 		if err := carryOut(r); err != nil {
-			t.exec("ROLLBACK") // SQLite may have done it
-			return err
+			return back(err)
 		}
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
-		t.exec("ROLLBACK")
-		return fmt.Errorf("commit: %w", err)
+		return back(fmt.Errorf("commit: %w", err))
 	}
 	return nil
 }

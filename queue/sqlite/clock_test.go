@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// setBy makes it look as if the system clock had been set since the last
+// transaction.
+func (s *Store) setBy(d time.Duration) { s.tx.clock.off -= d }
+
+// TestClockSet: whoever waits, waits as long as he would have, and nothing expires
+// for it.
+func TestClockSet(t *testing.T) {
+	for _, step := range []time.Duration{-time.Hour, time.Hour, 56 * 365 * 24 * time.Hour, -56 * 365 * 24 * time.Hour, 11 * time.Second} {
+		t.Run(step.String(), func(t *testing.T) {
+			rules := &sms.Rules{UnknownWait: time.Minute, EscalateAfter: time.Minute}
+			s := openTest(t, rules)
+			addShop(t, s)
+			b := batch(3)
+			waiting, now := &b.Messages[1], time.Now()
+			waiting.State, waiting.Due, waiting.Review = sms.Scheduled, now.Add(30*time.Minute), now.Add(30*time.Minute)
+			if err := s.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Settle(t.Context(), c, sms.Outcome{Kind: sms.Ambiguous}); err != nil {
+				t.Fatal(err)
+			}
+			before := map[sms.ID]sms.Message{}
+			for i := range b.Messages {
+				m, _, err := s.Show(t.Context(), b.Messages[i].ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before[m.ID] = m
+			}
+			s.setBy(step)
+			if _, err := s.Now(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for id, was := range before {
+				m, _, err := s.Show(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// The system clock itself was not set here, so that all is off by step.
+				for what, moved := range map[string][2]time.Time{"due": {was.Due, m.Due}, "review": {was.Review, m.Review}, "expires": {was.Expires, m.Expires}} {
+					if off := moved[1].Sub(moved[0]) - step; off.Abs() > time.Millisecond {
+						t.Errorf("%s: %s moved by %v", m.State, what, moved[1].Sub(moved[0]))
+					}
+				}
+			}
+			attempts, _, err := s.Show(t.Context(), c.Message.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := attempts.Parts[0].Attempts[0].Started; got.Sub(now) < step-time.Minute || got.Sub(now) > step+time.Minute {
+				t.Errorf("the attempt began at %v", got)
+			}
+		})
+	}
+}
+
+// TestClockSlewed: what is slewed changes nothing until it adds up.
+func TestClockSlewed(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	b := batch(1)
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{0, 0, 12 * time.Second, 12 * time.Second} {
+		s.setBy(4 * time.Second)
+		if _, err := s.Now(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := s.Show(t.Context(), b.Messages[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Expires.Sub(b.Messages[0].Expires).Round(time.Second); got != want {
+			t.Errorf("after %d small steps: moved by %v, want %v", i+1, got, want)
+		}
+	}
+}
+
+func TestSetMeanwhile(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	lost := time.Unix(1000, 0)
+	for _, tt := range []struct {
+		name        string
+		before, now time.Time
+		sameBoot    bool
+		passed      time.Duration
+		want        time.Duration
+	}{
+		{"the service was restarted", now, now.Add(time.Minute), true, time.Minute, 0},
+		{"it was set meanwhile", now, now.Add(time.Hour), true, time.Minute, 59 * time.Minute},
+		{"it was set back meanwhile", now, now.Add(-time.Hour), true, time.Minute, -61 * time.Minute},
+		{"the machine was off", now, now.Add(72 * time.Hour), false, 0, 0},
+		{"it was off and has lost its clock", now, lost, false, 0, lost.Sub(now)},
+		{"it has found it again", lost, now, false, 0, now.Sub(lost)},
+		{"lost twice", lost, lost.Add(time.Hour), false, 0, 0},
+		{"lost twice, and begins earlier", lost.Add(time.Hour), lost, false, 0, -time.Hour},
+	} {
+		if got := setMeanwhile(tt.before, tt.now, tt.sameBoot, tt.passed); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestResume: the next process sees that the clock was set while none ran.
+func TestResume(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	b := batch(1)
+	for i, run := range []struct {
+		boot string
+		up   time.Duration
+		want time.Duration // by which the message has been moved so far
+	}{
+		{"1", time.Hour, 0}, {"1", time.Hour, 0},
+		{"1", 3 * time.Hour, -2 * time.Hour}, // it was up for two hours, and the clock shows none of them
+		{"2", 0, -2 * time.Hour},
+	} {
+		s := openAt(t, path, &sms.Rules{})
+		if err := s.Resume(t.Context(), run.boot, run.up); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			addShop(t, s)
+		}
+		if err := s.Add(t.Context(), b); err != nil { // the first time
+			t.Fatal(err)
+		}
+		m, _, err := s.Show(t.Context(), b.Messages[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Expires.Sub(b.Messages[0].Expires).Round(time.Second); got != run.want {
+			t.Errorf("run %d: moved by %v, want %v", i+1, got, run.want)
+		}
+	}
+}
