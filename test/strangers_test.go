@@ -198,9 +198,16 @@ func (s *stand) shown(want ...sim.Screen) {
 	}
 }
 
+// Connections of gammu. The first writes an octet at a time and waits after each
+// line, the second writes whole lines; nothing else differs at a serial port.
+const (
+	byOctets = "at115200"
+	byLines  = "dku2at"
+)
+
 // gammurc is the configuration of gammu, and of its daemon with more.
-func (s *stand) gammurc(more string) string {
-	return s.file("gammurc", fmt.Sprintf("[gammu]\ndevice = %s\nconnection = at115200\n%s", s.device, more))
+func (s *stand) gammurc(connection, more string) string {
+	return s.file("gammurc", fmt.Sprintf("[gammu]\ndevice = %s\nconnection = %s\n%s", s.device, connection, more))
 }
 
 // TestGammu runs what gammu can do with SMS in one session, and what needs a
@@ -208,7 +215,7 @@ func (s *stand) gammurc(more string) string {
 func TestGammu(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, sim.Options{})
-	rc := s.gammurc("")
+	rc := s.gammurc(byOctets, "")
 	const (
 		short    = "Hello {}€ @£"
 		question = "Did the first one arrive? "
@@ -275,14 +282,20 @@ func TestGammu(t *testing.T) {
 
 // TestGammuProfiles runs gammu with modules that it knows how to use. Others need
 // what it does not do, as AT&F before all else or flow control.
+//
+// gammu writes by lines here. By octets, a line that an e220 says unasked may come
+// between two of them and cut the echo of a command in two, as a real module may
+// (manual of the SARA-R4, 2.2.5.1). gammu takes the answer for an unknown frame
+// then, and before 1.44 each line that follows starts its time-out anew (its issue
+// 392): every third session waited for ever.
 func TestGammuProfiles(t *testing.T) {
-	for _, profile := range []string{"sim800l", "e220", "ec25"} {
+	for _, profile := range []string{"sim800l", "e220", "ec25", "wavecom"} {
 		t.Run(profile, func(t *testing.T) {
 			t.Parallel()
 			s := newStand(t, sim.Options{Profile: profile})
 			s.send("447911000001", "To you")
 			session := s.run("identify\ngeteachsms\ndeleteallsms 1\ngetallsms\nsendsms TEXT +447700900001 -text \"From you\"\n",
-				"gammu", "-c", s.gammurc(""), "batch")
+				"gammu", "-c", s.gammurc(byLines, ""), "batch")
 			if code := session.end(); code != 0 {
 				t.Errorf("gammu ended with status %d", code)
 			}
@@ -299,7 +312,7 @@ func TestGammuDaemon(t *testing.T) {
 	s := newStand(t, sim.Options{})
 	in, sent := s.folder("in"), s.folder("sent")
 	// The report comes with +CDS: of one in the memory SR it keeps an empty file.
-	rc := s.gammurc(fmt.Sprintf("atgen_setcnmi = ,,,1\n[smsd]\nservice = files\nlogfile = stdout\n"+
+	rc := s.gammurc(byOctets, fmt.Sprintf("atgen_setcnmi = ,,,1\n[smsd]\nservice = files\nlogfile = stdout\n"+
 		"inboxpath = %s/\noutboxpath = %s/\nsentsmspath = %s/\nerrorsmspath = %s/\ninboxformat = standard\n"+
 		"deliveryreport = sms\nreceivefrequency = 1\ncommtimeout = 1\nloopsleep = 1\nstatusfrequency = 0\n",
 		in, s.folder("out"), sent, s.folder("error")))
