@@ -507,9 +507,11 @@ func TestFleetNames(t *testing.T) {
 	m.halt()
 
 	m.check(os.WriteFile(c.Names, []byte("garbage\n"), 0o640))
+	m.unplug("1-2") // which one is found first is chance
 	m.run(c)
 	m.logged("the names of discovered modems are forgotten")
 	m.ready(imeiA, "ttyUSB2", imeiA)
+	m.plug("1-2", unknownID, map[int]port{0: {"ttyUSB1", second}})
 	m.ready(imeiA+"@1-2", "ttyUSB1", imeiA)
 	if text, err := os.ReadFile(c.Names); err != nil || string(text) != imeiA+" 1-1\n"+imeiA+"@1-2 1-2\n" {
 		t.Errorf("the file has %q, %v", text, err)
