@@ -95,15 +95,19 @@ func (m model) board(text string) Board {
 func Detect(root string) (Board, error) {
 	text, err := treeStrings(root, "model")
 	if err != nil {
-		return Board{Model: none}, err
+		return Board{Model: none}, unread(err)
 	}
 	compatible, err := treeStrings(root, "compatible")
 	if err != nil {
-		return Board{Model: none}, err
+		return Board{Model: none}, unread(err)
 	}
 	b := identify(text, compatible)
 	b.Watchdog = watchdog(root)
 	return b, nil
+}
+
+func unread(err error) error {
+	return curable{err, `write what it is into [board], like type = "Raspberry Pi 4B"`}
 }
 
 // identify finds a board in the table: by its text, which the firmware writes,
@@ -199,9 +203,9 @@ func (b Board) String() string {
 	return b.Model
 }
 
-// Facts says in sentences what the board has and what it has not.
+// Facts says which board it is, and in sentences what it has and has not.
 func (b Board) Facts() []string {
-	facts := []string{"board: " + b.String()}
+	facts := []string{b.String()}
 	if b.known && !b.Image {
 		facts = append(facts, "image: the flashable image does not run on this board")
 	}

@@ -80,10 +80,10 @@ func openGPIO(l Line, level int) (pin, error) {
 	line, err := c.RequestLine(offset, gpiocdev.AsOutput(level))
 	if errors.Is(err, syscall.EBUSY) {
 		info, _ := c.LineInfo(offset) // without a name it is busy all the same
-		return nil, fmt.Errorf("%w: held by %q; end that program, take its overlay out, or use another line", err, info.Consumer)
+		return nil, curable{fmt.Errorf("%w: held by %q", err, info.Consumer), "end that program, take its overlay out, or use another line"}
 	}
 	if errors.Is(err, gpiocdev.ErrInvalidOffset) {
-		return nil, fmt.Errorf("%s has lines 0 to %d only", chip, c.Lines()-1)
+		return nil, curable{fmt.Errorf("%s has lines 0 to %d only", chip, c.Lines()-1), "correct it in the configuration: gpioinfo lists them"}
 	}
 	if err != nil {
 		return nil, gpioHint(chip, err)
@@ -95,9 +95,9 @@ func openGPIO(l Line, level int) (pin, error) {
 func gpioHint(chip string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w (put the service's user into the group of /dev/%s, and DeviceAllow=char-gpiochip rw into its unit: docs/board.md)", err, chip)
+		return curable{err, fmt.Sprintf("put the service's user into the group of /dev/%s, and DeviceAllow=char-gpiochip rw into its unit: docs/board.md", chip)}
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("no chip %s here (gpiodetect lists them): %w", chip, err)
+		return curable{fmt.Errorf("no chip %s here: %w", chip, err), "correct it in the configuration: gpiodetect lists them"}
 	}
 	return fmt.Errorf("%s: %w", chip, err)
 }
@@ -149,9 +149,9 @@ func findLine(name string, chips []chipLines) (chip string, offset int, err erro
 	case len(found) == 1:
 		return chip, offset, nil
 	case len(found) > 1:
-		return "", 0, fmt.Errorf("several lines have this name: write one of %s", strings.Join(found, ", "))
+		return "", 0, curable{errors.New("several lines have this name"), "write one of " + strings.Join(found, ", ")}
 	case len(chips) == 0:
-		return "", 0, errors.New("this machine has no GPIO (no /dev/gpiochip0), or the service may not see it")
+		return "", 0, curable{errors.New("this machine has no GPIO, or this user may not see it"), "ls /dev/gpiochip*; docs/board.md has the rights"}
 	}
 	if m := numbered.FindStringSubmatch(name); m != nil {
 		n, _ := strconv.Atoi(m[1]) // two digits
@@ -167,5 +167,5 @@ func findLine(name string, chips []chipLines) (chip string, offset int, err erro
 			return "", 0, gpioHint(c.name, c.err)
 		}
 	}
-	return "", 0, errors.New("no line has this name (gpioinfo lists them)")
+	return "", 0, curable{errors.New("no line has this name"), "correct it in the configuration: gpioinfo lists them"}
 }

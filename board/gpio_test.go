@@ -86,8 +86,11 @@ func TestGPIOSim(t *testing.T) {
 		LED: &LED{Line: Line{Chip: chip.ChipName(), Offset: 5}}, ResetPulse: Duration(1e6),
 	}}}
 	h, err := Open(c, "/")
-	if err != nil || h.Problems() != nil {
-		t.Fatal(err, h.Problems())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := h.Slots[0].Problems(t.Context()); p != nil {
+		t.Fatal(p)
 	}
 	level(2, 1)
 	level(3, 0)

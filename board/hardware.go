@@ -3,6 +3,7 @@ package board
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Hardware is the board with its slots, its lines held.
@@ -15,8 +16,8 @@ type Hardware struct {
 
 // Open takes the hardware of a configuration into use below root ("/"): all
 // lines are requested, inactive, and held until [Hardware.Close]. Hardware that
-// is missing is no error; [Hardware.Problems] has it, and operations try it
-// anew. An error is a [*Fault] of the configuration.
+// is missing is no error: [Hardware.Problems] and [Slot.Problems] tell of it, and
+// operations try it anew. An error is a [*Fault] of the configuration.
 func Open(c Config, root string) (*Hardware, error) { return open(c, root, openGPIO) }
 
 func open(c Config, root string, gpio opener) (*Hardware, error) {
@@ -30,7 +31,7 @@ func open(c Config, root string, gpio opener) (*Hardware, error) {
 		if sc.USB != "" && sc.USB == h.Board.Master && len(c.Slot) > 1 {
 			s.gang = fmt.Sprintf("port %s of this board switches the supply of all its ports, so it is not switched for one modem: use another port, or a hub with switched ports", sc.USB)
 		}
-		s.problem = s.begin()
+		s.look() // what is missing is told when somebody asks
 		h.Slots = append(h.Slots, s)
 	}
 	return h, nil
@@ -59,26 +60,44 @@ func (h *Hardware) Slot(modem string) *Slot {
 	return nil
 }
 
-// Problems returns what was found missing when the hardware was opened; nil:
-// nothing. Each line of its text is a problem.
-func (h *Hardware) Problems() error {
-	all := []error{h.problem}
-	for _, s := range h.Slots {
-		all = append(all, s.wrap(s.problem))
+// Problems returns what is missing to tell which board this is.
+func (h *Hardware) Problems() []Problem {
+	if h.problem == nil {
+		return nil
 	}
-	return errors.Join(all...)
+	return []Problem{problem(h.problem)}
 }
 
-// Facts says in sentences what there is and what is missing.
-func (h *Hardware) Facts() []string {
-	facts := h.Board.Facts()
-	if h.problem != nil {
-		facts = append(facts, h.problem.Error())
+// Problem is something that is configured and missing, or cannot be used.
+type Problem struct {
+	Cause string
+	Cure  string // empty: none is known
+}
+
+func (p Problem) String() string {
+	if p.Cure == "" {
+		return p.Cause
 	}
-	for _, s := range h.Slots {
-		facts = append(facts, s.Facts()...)
+	return fmt.Sprintf("%s (%s)", p.Cause, p.Cure)
+}
+
+// curable is an error with what a person can do about it.
+type curable struct {
+	error
+	cure string
+}
+
+func (c curable) Error() string { return Problem{c.error.Error(), c.cure}.String() }
+
+func (c curable) Unwrap() error { return c.error }
+
+// problem takes an error apart for people.
+func problem(err error) Problem {
+	p := Problem{Cause: strings.ReplaceAll(err.Error(), "\n", "; ")}
+	if c, ok := errors.AsType[curable](err); ok {
+		p.Cause, p.Cure = strings.TrimSuffix(p.Cause, " ("+c.cure+")"), c.cure
 	}
-	return facts
+	return p
 }
 
 // Close waits for the operations under way and gives the lines back, which may

@@ -30,13 +30,12 @@ var errClosed = errors.New("the board is closed")
 // of their context. An operation whose context ends returns the modem to
 // service at once, and the context's error.
 type Slot struct {
-	cfg     SlotConfig
-	usb     port
-	gang    string // why its port is not switched; empty: it is
-	power   *output
-	reset   *output
-	sim     []*output
-	problem error // what was found missing by Open
+	cfg   SlotConfig
+	usb   port
+	gang  string // why its port is not switched; empty: it is
+	power *output
+	reset *output
+	sim   []*output
 
 	busy   chan struct{} // holds a token while an operation is under way
 	closed bool          // guarded by busy
@@ -44,6 +43,7 @@ type Slot struct {
 
 	ledMu   sync.Mutex // guards what follows: a lamp waits for no reset
 	led     func(on bool) error
+	lit     bool
 	ledLine *output // if it is one
 }
 
@@ -107,23 +107,50 @@ func (s *Slot) outputs() []*output {
 	return all
 }
 
-// begin takes the lines, at rest, and undoes what a killed process has left.
-func (s *Slot) begin() error {
-	var failed error
-	for _, o := range s.outputs() {
-		failed = errors.Join(failed, o.set(false))
+// look takes the lines that are not held, undoes what a killed process has left,
+// and returns what is missing. Lines that are held stay as they are. The caller
+// holds busy, or is the only one to know s.
+func (s *Slot) look() (missing []Problem) {
+	note := func(err error) {
+		if err != nil {
+			missing = append(missing, problem(err))
+		}
+	}
+	for _, o := range []*output{s.reset, s.power} {
+		if o != nil {
+			note(o.set(false))
+		}
+	}
+	for i, o := range s.sim {
+		note(o.set(bit(s.chosen, i)))
 	}
 	if s.cfg.USB != "" {
 		err := s.usb.restore()
 		if err == nil {
-			err = s.usb.writable()
+			err = s.usb.missing()
 		}
-		failed = errors.Join(failed, err)
+		note(err)
 	}
+	s.ledMu.Lock()
+	defer s.ledMu.Unlock()
 	if s.led != nil {
-		failed = errors.Join(failed, s.led(false))
+		note(s.led(s.lit))
 	}
-	return failed
+	return missing
+}
+
+// bit is what line i shows for SIM n.
+func bit(n, i int) bool { return n>>i&1 == 1 }
+
+// Problems looks for what the slot has in the configuration and not in truth, and
+// takes into use what has come in the meantime. It waits for the operation under
+// way.
+func (s *Slot) Problems(ctx context.Context) []Problem {
+	if err := s.hold(ctx); err != nil {
+		return []Problem{{"it cannot be looked at: its modem is being reset", "ask again in a minute"}}
+	}
+	defer s.release()
+	return s.look()
 }
 
 // Name returns the slot's name.
@@ -218,10 +245,13 @@ func (s *Slot) SelectSIM(ctx context.Context, n int) error {
 func (s *Slot) choose(n int) error {
 	var failed error
 	for i, o := range s.sim {
-		failed = errors.Join(failed, o.set(n>>i&1 == 1))
+		failed = errors.Join(failed, o.set(bit(n, i)))
 	}
 	return failed
 }
+
+// LED reports whether the slot has one.
+func (s *Slot) LED() bool { return s.cfg.LED != nil }
 
 // SetLED lights the slot's lamp or puts it out. It waits for no operation.
 func (s *Slot) SetLED(on bool) error {
@@ -230,6 +260,7 @@ func (s *Slot) SetLED(on bool) error {
 	}
 	s.ledMu.Lock()
 	defer s.ledMu.Unlock()
+	s.lit = on
 	return s.wrap(s.led(on))
 }
 
@@ -252,9 +283,8 @@ func (s *Slot) Resets() []Step {
 	return steps
 }
 
-// Facts says in sentences what the slot has and what was found missing.
+// Facts says what the slot can do, whom it does it for, and what it cannot.
 func (s *Slot) Facts() []string {
-	head := "slot " + s.cfg.Name + ": "
 	var can []string
 	for _, step := range s.Resets() {
 		can = append(can, step.Name)
@@ -265,17 +295,14 @@ func (s *Slot) Facts() []string {
 	if s.cfg.LED != nil {
 		can = append(can, "LED "+s.cfg.LED.String())
 	}
-	facts := []string{head + strings.Join(can, ", ")}
+	facts := []string{strings.Join(can, ", ")}
 	if s.cfg.Modem != "" {
-		facts[0] += "; modem " + s.cfg.Modem
+		facts = append(facts, "modem "+s.cfg.Modem)
+	} else {
+		facts = append(facts, "names no modem, so nothing uses it")
 	}
 	if s.gang != "" {
-		facts = append(facts, head+s.gang)
-	}
-	if s.problem != nil {
-		for problem := range strings.SplitSeq(s.problem.Error(), "\n") {
-			facts = append(facts, head+problem)
-		}
+		facts = append(facts, s.gang)
 	}
 	return facts
 }

@@ -123,6 +123,20 @@ func (w *world) fails(err error, want string) {
 	}
 }
 
+// missing looks that a slot has problems with these words in them, and no others.
+func (w *world) missing(s *Slot, want ...string) {
+	w.Helper()
+	got := s.Problems(w.Context())
+	if len(got) != len(want) {
+		w.Fatalf("problems %q, want %q", got, want)
+	}
+	for i, p := range got {
+		if !strings.Contains(p.String(), want[i]) {
+			w.Errorf("problem %q, want %q", p, want[i])
+		}
+	}
+}
+
 func (w *world) ok(err error) {
 	w.Helper()
 	if err != nil {
@@ -263,7 +277,7 @@ func TestLineTrouble(t *testing.T) {
 		w.fail["GPIO27"] = &fs.PathError{Op: "open", Path: "/dev/gpiochip0", Err: syscall.EACCES}
 		h := w.hardware(lines)
 		s := h.Slots[0]
-		w.fails(h.Problems(), "slot a: reset line GPIO27: open /dev/gpiochip0: permission denied")
+		w.missing(s, "reset line GPIO27: open /dev/gpiochip0: permission denied")
 		w.since()
 		w.fails(s.Reset(t.Context()), "permission denied")
 		w.ok(s.PowerCycle(t.Context()))
@@ -286,6 +300,14 @@ func TestLineTrouble(t *testing.T) {
 		w.broken["GPIO23"], w.fail["GPIO23"] = syscall.ENODEV, fs.ErrNotExist
 		w.fails(s.SelectSIM(t.Context(), 2), "sim_select line GPIO23")
 		w.wired("6.3s GPIO22=0", "6.3s GPIO23 closed", "6.3s GPIO22=1") // back to SIM 1
+
+		w.ok(s.SetLED(true))
+		w.since()
+		w.missing(s, "reset line GPIO27: file does not exist", "sim_select line GPIO23: file does not exist")
+		w.wired("6.3s GPIO17=0", "6.3s GPIO22=1", "6.3s GPIO5=0") // SIM and lamp stay
+		clear(w.fail)
+		w.missing(s)
+		w.wired("6.3s GPIO27:=1", "6.3s GPIO17=0", "6.3s GPIO22=1", "6.3s GPIO23:=1", "6.3s GPIO5=0")
 	})
 }
 
@@ -435,24 +457,58 @@ func TestHalves(t *testing.T) {
 	}
 }
 
-func TestHardwareFacts(t *testing.T) {
+// TestSlotFacts: what a slot can do is told, and apart from it what is missing,
+// with its cure.
+func TestSlotFacts(t *testing.T) {
+	const master = "[board]\ntype = \"3B\"\n[[board.slot]]\nname = \"a\"\nusb = \"1-1.2\"\n[[board.slot]]\nname = \"b\"\nusb = \"1-1.3\"\nmodem = \"m1\""
+	for _, tt := range []struct{ name, text, facts string }{
+		{"all", lines + `usb = "1-1.3"`, "USB re-authorise, USB port off and on, reset line, power line, 4 SIMs, LED !GPIO5; modem m0"},
+		{"master port, no modem", master, "USB re-authorise; names no modem, so nothing uses it; port 1-1.2 of this board switches the supply of all its ports, so it is not switched for one modem: use another port, or a hub with switched ports"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			if got := strings.Join(w.hardware(tt.text).Slots[0].Facts(), "; "); got != tt.facts {
+				t.Errorf("%s: %s", tt.name, got)
+			}
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.fail["GPIO17"] = errors.New("no line has this name (gpioinfo lists them)")
-		h := w.hardware("[board]\ntype = \"none\"\n" + lines + "usb = \"1-1.3\"")
-		want := []string{
-			"board: no board known (a PC, a virtual machine or a container)",
-			"USB ports: not known whether their supply is switched",
-			"GPIO: lines not known, gpioinfo lists them if there are any",
-			"watchdog: the kernel shows none in hardware",
-			"slot a: USB re-authorise, USB port off and on, reset line, power line, 4 SIMs, LED !GPIO5; modem m0",
-			"slot a: power line GPIO17: no line has this name (gpioinfo lists them)",
+		w.fail["GPIO17"] = curable{errors.New("no line has this name"), "gpioinfo lists them"}
+		h := w.hardware("[board]\ntype = \"none\"\n" + lines + "usb = \"1-2.3\"")
+		want := []Problem{
+			{"power line GPIO17: no line has this name", "gpioinfo lists them"},
+			{"no USB hub 1-2", "check usb in the configuration and the plug of the hub"},
 		}
-		if got := h.Facts(); !slices.Equal(got, want) {
-			t.Errorf("%s", strings.Join(got, "\n"))
+		if got := h.Slots[0].Problems(t.Context()); !slices.Equal(got, want) || h.Problems() != nil {
+			t.Errorf("%+v, %+v", got, h.Problems())
 		}
 		if h.Slot("m1") != nil || h.Slot("") != nil || h.Slot("m0").Name() != "a" || h.Slots[0].Modem() != "m0" {
 			t.Error("the wrong slot")
+		}
+	})
+}
+
+// TestProblemsMeanwhile: who looks waits for the operation under way, and not for
+// ever.
+func TestProblemsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.hardware(lines).Slots[0]
+		var all sync.WaitGroup
+		all.Go(func() { w.ok(s.PowerCycle(t.Context())) })
+		synctest.Wait()
+		w.since()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got := s.Problems(ctx); len(got) != 1 || got[0].Cure == "" {
+			t.Errorf("%+v", got)
+		}
+		w.wired()
+		w.missing(s)
+		all.Wait()
+		if got := w.since(); len(got) == 0 || got[0] != "3s GPIO17=0" {
+			t.Errorf("%q", got)
 		}
 	})
 }

@@ -50,7 +50,7 @@ func (p port) plugged() bool {
 func (p port) authorise(on bool) error {
 	err := writeSys(filepath.Join(p.devices, p.path, "authorized"), digit(on))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no device at USB port %s: check usb in the configuration and the plug", p.path)
+		return curable{fmt.Errorf("no device at USB port %s", p.path), "check usb in the configuration and the plug"}
 	}
 	return err
 }
@@ -60,8 +60,11 @@ func (p port) authorise(on bool) error {
 // A USB 3 hub shows a socket as two ports; its supply goes when both are off.
 func (p port) enable(on bool) error {
 	dir, err := p.dir()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !exists(filepath.Join(dir, "disable")):
+		return curable{fmt.Errorf("this kernel cannot switch the port %s", p.path), "it needs Linux 6.0 or later"}
 	}
 	both := []string{dir}
 	if peer := filepath.Join(dir, "peer"); exists(peer) {
@@ -87,7 +90,7 @@ func (p port) enableOne(file string, on bool) error {
 	// The kernel asks the hub. A hub without switches is to say off too, and
 	// leaves the supply on (USB 2.0, 11.11): the device comes anew all the same.
 	if state, err := readSome(file, attributeMax); err != nil || state != digit(true) {
-		return errors.Join(fmt.Errorf("this hub cannot switch the port: %s stays on; use a hub with switched ports, or a power line", p.path), err)
+		return curable{errors.Join(fmt.Errorf("this hub cannot switch the port: %s stays on", p.path), err), "use a hub with switched ports, or a power line"}
 	}
 	return nil
 }
@@ -107,11 +110,9 @@ func (p port) dir() (string, error) {
 	dir := filepath.Join(face, hub+"-port"+number)
 	switch {
 	case !exists(face):
-		return "", fmt.Errorf("no USB hub %s: check usb in the configuration and the plug of the hub", hub)
+		return "", curable{fmt.Errorf("no USB hub %s", hub), "check usb in the configuration and the plug of the hub"}
 	case !exists(dir):
-		return "", fmt.Errorf("USB hub %s has no port %s: check usb in the configuration", hub, number)
-	case !exists(filepath.Join(dir, "disable")):
-		return "", fmt.Errorf("this kernel cannot switch the port %s: it needs Linux 6.0 or later", p.path)
+		return "", curable{fmt.Errorf("USB hub %s has no port %s", hub, number), "check usb in the configuration"}
 	}
 	return dir, nil
 }
@@ -131,14 +132,15 @@ func (p port) restore() error {
 	return failed
 }
 
-// writable tells now what an operation would stumble over: missing rights.
-// Without a device or a switch there is nothing to say yet.
-func (p port) writable() error {
-	files := []string{filepath.Join(p.devices, p.path, "authorized")}
-	if dir, err := p.dir(); err == nil {
-		files = append(files, filepath.Join(dir, "disable"))
+// missing tells now what an operation would stumble over: a hub that is not
+// there, rights. A device that is not there is told of the modem, and a kernel
+// without the switch has other steps.
+func (p port) missing() error {
+	dir, err := p.dir()
+	if err != nil {
+		return err
 	}
-	for _, file := range files {
+	for _, file := range []string{filepath.Join(p.devices, p.path, "authorized"), filepath.Join(dir, "disable")} {
 		f, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err == nil {
 			f.Close()
@@ -169,7 +171,7 @@ func (l lamp) set(on bool) error {
 		err = writeSys(file, bright)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no LED %s: \"ls /sys/class/leds\" lists them", filepath.Base(l.dir))
+		return curable{fmt.Errorf("no LED %s", filepath.Base(l.dir)), `correct led in the configuration: "ls /sys/class/leds" lists them`}
 	}
 	return err
 }
@@ -189,9 +191,9 @@ func writeSys(file, value string) error {
 func sysHint(err error) error {
 	switch {
 	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w (add ReadWritePaths=/sys/devices to the service's unit: docs/board.md)", err)
+		return curable{err, "add ReadWritePaths=/sys/devices to the service's unit: docs/board.md"}
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w (the udev rules in docs/board.md let the service's user write it)", err)
+		return curable{err, "the udev rules in docs/board.md let the service's user write it"}
 	}
 	return err
 }

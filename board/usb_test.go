@@ -83,11 +83,12 @@ func TestCyclePortCannot(t *testing.T) {
 	for _, tt := range []struct {
 		name, remove string
 		want         string
+		told         bool // before anybody tries
 	}{
-		{"old kernel", disable, "it needs Linux 6.0 or later"},
-		{"no such port", filepath.Dir(disable), "USB hub 1-1 has no port 3"},
-		{"no hub", devices + "1-1:1.0", "no USB hub 1-1"},
-		{"no USB", "sys", "no USB hub 1-1"},
+		{"old kernel", disable, "it needs Linux 6.0 or later", false},
+		{"no such port", filepath.Dir(disable), "USB hub 1-1 has no port 3", true},
+		{"no hub", devices + "1-1:1.0", "no USB hub 1-1", true},
+		{"no USB", "sys", "no USB hub 1-1", true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
@@ -95,7 +96,11 @@ func TestCyclePortCannot(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := w.hardware(slotUSB)
-			w.ok(h.Problems())
+			if tt.told {
+				w.missing(h.Slots[0], tt.want)
+			} else {
+				w.missing(h.Slots[0])
+			}
 			w.fails(h.Slots[0].CyclePort(t.Context()), tt.want)
 		})
 	}
@@ -125,7 +130,7 @@ func TestRestore(t *testing.T) {
 		w := newWorld(t)
 		write(t, w.root, authorized, "0\n")
 		write(t, w.root, disable, "1\n")
-		w.ok(w.hardware(slotUSB).Problems())
+		w.missing(w.hardware(slotUSB).Slots[0])
 		w.has(authorized, "1")
 		w.has(disable, "0")
 	})
@@ -135,7 +140,7 @@ func TestSysfsLED(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const led = "[[board.slot]]\nname = \"a\"\nled = \"sysfs:ACT\"\n"
 		w := newWorld(t)
-		w.fails(w.hardware(led).Problems(), "no LED ACT")
+		w.missing(w.hardware(led).Slots[0], "no LED ACT")
 		write(t, w.root, "sys/class/leds/ACT/brightness", "7\n")
 		s := w.hardware(led).Slots[0]
 		w.has("sys/class/leds/ACT/brightness", "0")
@@ -172,7 +177,7 @@ func TestRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := w.hardware(slotUSB)
-		w.fails(h.Problems(), "udev rules in docs/board.md")
+		w.missing(h.Slots[0], "udev rules in docs/board.md")
 		w.fails(h.Slots[0].CyclePort(t.Context()), "udev rules in docs/board.md")
 	})
 }

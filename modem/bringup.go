@@ -19,7 +19,7 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 	}
 	s.m.learn(func(f *Facts) { f.Answering = true })
 	climb := func(ctx context.Context) error { return s.climb(ctx, take) }
-	return inOrder(ctx, s.stayedOn, s.dialect, s.identify, climb, s.prepare, s.radioOn, s.selectSlot, s.unlock, s.awaitStarted, s.readCard, s.agree)
+	return inOrder(ctx, s.stayedOn, s.dialect, s.identify, climb, s.prepare, s.radioOn, s.selectSlot, s.unlock, s.prepareAgain, s.awaitStarted, s.readCard, s.agree)
 }
 
 // agree makes the settings that a module forgets when it starts anew, and takes
@@ -198,6 +198,15 @@ func (s *session) prepare(ctx context.Context) error {
 		s.try(ctx, cmd, cardTimeout)
 	}
 	return s.dialect(ctx)
+}
+
+// prepareAgain is prepare for a module that may have refused some of it while its
+// SIM was locked, as Cinterion's do.
+func (s *session) prepareAgain(ctx context.Context) error {
+	if s.unlocked.IsZero() {
+		return nil
+	}
+	return s.prepare(ctx)
 }
 
 // radioOn switches on the radio of a module that was left with it off, perhaps by

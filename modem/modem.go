@@ -51,6 +51,7 @@ type Config struct {
 
 	RejectCalls bool              // hang up on who calls
 	Clock       func(ClockSample) // gets each time that the network tells; may be nil, and must not block
+	Service     func(ready bool)  // told when the modem begins and ends to carry messages; may be nil, and must not block
 
 	PromptTimeout time.Duration // AT+CMGS to the prompt; 0: 10 s
 	ResultTimeout time.Duration // Ctrl-Z to the final result; 0: 60 s
@@ -183,18 +184,23 @@ func (m *Modem) opened() string {
 // oneLine writes errors that were joined as people are told of them.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
-// learn changes facts; when the state changes by it, it logs, and tells the session.
+// learn changes facts; when the state changes by it, it logs, and tells the
+// session. Run alone changes Ready, so that Service hears of it in order.
 func (m *Modem) learn(change func(*Facts)) {
 	m.mu.Lock()
-	before := steady(m.facts.State())
+	before, was := steady(m.facts.State()), m.facts.Ready
 	change(&m.facts)
 	m.facts.Problem = oneLine(m.facts.Problem)
 	now, problem := steady(m.facts.State()), m.facts.Problem
+	ready := m.facts.Ready
 	if now != before {
 		m.facts.Since = time.Now()
 		m.slots[m.slot].served(now, m.facts.Since)
 	}
 	m.mu.Unlock()
+	if ready != was && m.cfg.Service != nil {
+		m.cfg.Service(ready)
+	}
 	if now == before {
 		return
 	}

@@ -429,6 +429,46 @@ func TestFullMemory(t *testing.T) {
 	}
 }
 
+// TestInitAfterPIN: what a module refuses while its SIM is locked is sent again
+// once the PIN was given; without one nothing is sent twice.
+func TestInitAfterPIN(t *testing.T) {
+	for _, pin := range []string{"", "1234"} {
+		t.Run("PIN "+pin, func(t *testing.T) {
+			c := short
+			c.PIN = pin
+			bubble(t, sim.NetworkOptions{}, sim.Options{Profile: "tc35", PIN: pin}, c, func(b *bench) {
+				locked := pin != ""
+				b.wire.change(func(s string) string {
+					if strings.Contains(s, "+CPIN=") {
+						locked = false
+					}
+					if locked {
+						return strings.Replace(s, "^SMGO=1", "^SMGO=7", 1) // to be refused
+					}
+					return s
+				}, nil)
+				b.run()
+				b.readyIn(0, 2*time.Minute)
+				want := 1
+				if pin != "" {
+					want = 2
+					b.log.waitOrder(t, "AT^SMGO=1", "AT+CPIN=", "AT+CIMI", "AT+CSMS=1")
+				}
+				for _, cmd := range []string{`AT\Q3`, "AT^SMGO=1"} {
+					if got := b.log.count(cmd); got != want {
+						b.t.Errorf("%s was sent %d times, want %d", cmd, got, want)
+					}
+				}
+				b.sim.Strike(sim.Fault{Kind: sim.MemoryFull})
+				time.Sleep(20 * time.Second)
+				if b.log.count("AT+CMGD=") == 0 {
+					b.t.Error("it did not say that its memory is full")
+				}
+			})
+		})
+	}
+}
+
 // store has the module keep messages before anybody listens.
 func (b *bench) store(texts ...string) {
 	b.t.Helper()

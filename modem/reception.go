@@ -27,10 +27,18 @@ const (
 )
 
 func (s *setup) sweepEvery() time.Duration {
-	if s.cnmi == "" {
+	if !s.announced() {
 		return pollEvery
 	}
 	return sweepEvery
+}
+
+// announced reports whether the module tells of all that comes in. What it does
+// not announce, or keeps back, it stores: 3GPP TS 27.005, 3.4.1.
+func (s *setup) announced() bool {
+	mode, message := s.parameter(0), s.parameter(1)
+	silent := mode == "" || mode == "0" || message == "" || message == "0"
+	return !silent && !(s.reports() == "0" && slices.Contains(s.sweep, "SR"))
 }
 
 // messageService: phase 2+ where offered, TPDUs, one memory, the service centre.
@@ -207,19 +215,25 @@ func (s *session) reception(ctx context.Context) error {
 }
 
 // reports is the parameter of AT+CNMI that says where reports go; empty: unset.
-func (s *setup) reports() string {
+func (s *setup) reports() string { return s.parameter(3) }
+
+// parameter is one of AT+CNMI, from 0; empty: unset.
+func (s *setup) parameter(i int) string {
 	f := strings.Split(strings.TrimPrefix(s.cnmi, "+CNMI="), ",")
-	if len(f) < 4 {
+	if i >= len(f) {
 		return ""
 	}
-	return f[3]
+	return f[i]
 }
 
 // agreed tells people what was agreed with the module.
 func (s *session) agreed() []string {
 	all := []string{s.setup.cnmi, "messages stored in " + s.setup.memory, "looked through: " + strings.Join(s.setup.sweep, ", ")}
-	if s.setup.cnmi == "" {
+	switch {
+	case s.setup.cnmi == "":
 		all[0] = "announces nothing, asked every " + pollEvery.String()
+	case !s.setup.announced():
+		all[0] += ", which does not announce all: asked every " + pollEvery.String()
 	}
 	if s.setup.acknowledge {
 		all = append(all, "acknowledged with AT+CNMA")

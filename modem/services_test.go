@@ -422,6 +422,85 @@ func TestSweeps(t *testing.T) {
 	})
 }
 
+// TestPolled: a module that does not announce all is looked through every 15 s.
+func TestPolled(t *testing.T) {
+	for _, tt := range []struct {
+		family, profile string
+		cnmi            string // all that may be tried
+		polled          bool
+	}{
+		{"tc35", "siemens-tc35", "2,0,0,2,1", true}, // messages are stored in silence
+		{"wavecom", "wavecom", "2,1,0,0,0", true},   // reports are, in SR
+		{"wavecom", "wavecom", "2,1,0,2,0", false},  // all is announced
+		{"", "generic", "0,1,0,2,0", true},          // codes are kept back
+		{"sim800l", "sim800", "2,1,0,0,0", false},   // reports are not stored at all
+		{"sim800l", "sim800", "2,1,0,1,0", false},
+	} {
+		t.Run(tt.family+" "+tt.cnmi, func(t *testing.T) {
+			table, err := profile.Load("own.toml", fmt.Appendf(nil, "[[profile]]\nname = \"own\"\nlike = %q\nmatch = { model = 'own' }\ncnmi = [%q]\n", tt.profile, tt.cnmi))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := short
+			c.Profiles, c.Profile = table, "own"
+			bubble(t, sim.NetworkOptions{}, sim.Options{Profile: tt.family, MSISDN: "447700900001"}, c, func(b *bench) {
+				b.run()
+				b.readyIn(0, time.Minute)
+				f, before := b.m.Facts(), b.log.count("AT+CMGL")
+				if f.Reception != "+CNMI="+tt.cnmi || strings.Contains(strings.Join(f.Setup, ";"), "asked every 15s") != tt.polled {
+					b.t.Errorf("%s, %q", f.Reception, f.Setup)
+				}
+				if err := b.net.Send("447700900001", handset, "hello"); err != nil {
+					b.t.Fatal(err)
+				}
+				time.Sleep(20 * time.Second)
+				if got := b.log.count("received hello"); got != 1 {
+					b.t.Errorf("received %d times", got)
+				}
+				time.Sleep(9 * time.Minute)
+				if got := b.log.count("AT+CMGL") - before; (got > 30) != tt.polled || !tt.polled && got > 1 {
+					b.t.Errorf("looked through %d times in 9 minutes", got)
+				}
+			})
+		})
+	}
+}
+
+// TestService: who is told begins and ends with the messages that the modem carries.
+func TestService(t *testing.T) {
+	told := make(chan bool, 100)
+	c := short
+	c.Service = func(ready bool) { told <- ready }
+	bubble(t, sim.NetworkOptions{}, sim.Options{}, c, func(b *bench) {
+		for name, do := range map[string]struct{ begin, end func() }{
+			"network":   {func() { b.sim.Strike(sim.Fault{Kind: sim.Denied}) }, func() { b.sim.Strike(sim.Fault{Kind: sim.Denied, For: time.Second}) }},
+			"suspended": {b.m.Suspend, b.m.Resume},
+			"unplugged": {func() { b.sim.Strike(sim.Fault{Kind: sim.HangUp}) }, func() {}},
+			"frozen":    {func() { b.sim.Strike(sim.Fault{Kind: sim.Freeze}) }, b.sim.Thaw},
+		} {
+			if len(told) == 0 && !b.m.Facts().Ready {
+				b.run()
+				b.readyIn(0, time.Minute)
+				if !<-told {
+					b.t.Error("it began with the end")
+				}
+			}
+			do.begin()
+			time.Sleep(2 * time.Minute)
+			do.end()
+			b.readyIn(0, 5*time.Minute)
+			b.sendUntilSent(1, name)
+			if len(told) != 2 || <-told || !<-told {
+				b.t.Errorf("%s: %d times", name, len(told))
+			}
+		}
+		b.stop()
+		if len(told) != 1 || <-told {
+			b.t.Errorf("at the end: %d times", len(told))
+		}
+	})
+}
+
 // TestParkedForHours: a module that nothing wakes is called every half minute,
 // reset ever more seldom, and in service soon after it has come to itself.
 func TestParkedForHours(t *testing.T) {

@@ -270,10 +270,12 @@ func (s *session) inService(ctx context.Context) error {
 	})
 	defer wg.Wait()
 	defer cancel()
-	glance, look, sweep := time.NewTicker(glanceEvery), time.NewTicker(lookEvery), time.NewTicker(s.setup.sweepEvery())
+	glance, look := time.NewTicker(glanceEvery), time.NewTicker(lookEvery)
 	defer glance.Stop()
 	defer look.Stop()
+	sweep, care := time.NewTicker(s.setup.sweepEvery()), time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	defer care.Stop()
 	for s.sendable() {
 		select {
 		case <-s.m.changed:
@@ -284,8 +286,9 @@ func (s *session) inService(ctx context.Context) error {
 			s.keepLeft()
 			s.sweepLeft()
 		case <-sweep.C:
-			s.later(s.announceAgain) // it may wait for the acknowledgement of what never reached us
 			s.later(s.sweepNow)
+		case <-care.C:
+			s.later(s.announceAgain) // it may wait for the acknowledgement of what never reached us
 			s.later(s.readClock)
 			s.later(s.networkAgain) // where messages flow all the time nothing else asks
 		case <-lineCtx.Done():

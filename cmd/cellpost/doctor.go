@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"cellpost/board"
 	"cellpost/ingress/httpd"
 	"cellpost/modem"
 	"cellpost/modem/profile"
@@ -129,6 +130,7 @@ func (d *doctor) all(ctx context.Context) {
 	} else {
 		d.tell(diagnosis{Subject: "gateway", Code: allRight, Cause: "it does not run: its modems are asked directly"})
 	}
+	d.board(ctx, runs)
 	d.queue(ctx)
 	switch {
 	case !runs && len(d.config.Modem) > 0:
@@ -152,6 +154,32 @@ func (d *doctor) clock(ctx context.Context, ask bool) {
 		}
 	}
 	d.tell(judgeClock(c))
+}
+
+// board looks at what the modems sit on: as the gateway that runs has it, or as one
+// would find it, with its lines taken and given back.
+func (d *doctor) board(ctx context.Context, runs bool) {
+	var b httpd.Board
+	var err error
+	if runs {
+		err = d.config.call(ctx, http.MethodGet, "/v1/board", nil, &b)
+	} else {
+		b, err = d.openBoard(ctx)
+	}
+	if err != nil {
+		d.tell(diagnosis{Subject: "board", Code: "board-unreadable", Cause: err.Error(), NextStep: "try again in a minute; if it lasts: systemctl restart cellpost"})
+		return
+	}
+	d.tell(boardDiagnoses(b)...)
+}
+
+func (d *doctor) openBoard(ctx context.Context) (httpd.Board, error) {
+	h, err := board.Open(d.config.Board, d.config.Modems.boardRoot())
+	if err != nil {
+		return httpd.Board{}, err
+	}
+	b := boardView(ctx, h)
+	return b, h.Close()
 }
 
 // one looks at the modem behind a device, or asks the gateway that uses it.

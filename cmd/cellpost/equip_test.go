@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -53,6 +55,60 @@ func TestEquip(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(modem.Pointless, modem.Doubtful, modem.Doubtful)
+}
+
+// TestLight: the LED of a slot shines while its modem carries messages; that it
+// cannot is told once, and once more when it could in between.
+func TestLight(t *testing.T) {
+	root := t.TempDir()
+	lamp := filepath.Join(root, "sys/class/leds/left")
+	plug := func(text string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(lamp, 0o755), os.WriteFile(filepath.Join(lamp, "brightness"), []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plug("7")
+	hardware, err := board.Open(board.Config{Type: "none", Slot: []board.SlotConfig{
+		{Name: "left", Modem: "m0", LED: &board.LED{Sysfs: "left"}},
+		{Name: "right", Modem: "m1", USB: "1-1.3"},
+	}}, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hardware.Close()
+	var log bytes.Buffer
+	d := &daemon{hardware: hardware, log: slog.New(slog.NewTextHandler(&log, nil))}
+	if d.equip(modem.Config{Name: "m1"}).Service != nil {
+		t.Error("a slot without a LED")
+	}
+	tell := d.equip(modem.Config{Name: "m0"}).Service
+	shows := func(want string) {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(lamp, "brightness"))
+		if string(b) != want || err != nil {
+			t.Errorf("the LED shows %q, %v; want %s", b, err, want)
+		}
+	}
+	shows("0")
+	tell(true)
+	shows("1")
+	tell(false)
+	shows("0")
+	for round := 1; round <= 2; round++ {
+		if err := os.RemoveAll(lamp); err != nil {
+			t.Fatal(err)
+		}
+		for _, ready := range []bool{true, false, true} {
+			tell(ready)
+		}
+		if n := strings.Count(log.String(), "no LED left"); n != round || strings.Count(log.String(), "\n") != round || !strings.Contains(log.String(), "modem=m0") {
+			t.Errorf("round %d: told\n%s", round, &log)
+		}
+		plug("0")
+		tell(true)
+		shows("1")
+	}
 }
 
 // TestWorth: modems may sit elsewhere than the configuration says.

@@ -105,7 +105,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer clerk.stop()
 
 	// The lines of the board do not float while a modem hangs on them.
-	if d.hardware, err = d.openBoard(); err != nil {
+	if d.hardware, err = d.openBoard(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.hardware.Close()) }()
@@ -311,14 +311,19 @@ func (d *daemon) nameCard(ctx context.Context, p modem.Plugged) (name, warning s
 
 // openBoard takes the hardware that the modems sit on into use. What is missing
 // of it is told, and keeps nothing from working.
-func (d *daemon) openBoard() (*board.Hardware, error) {
+func (d *daemon) openBoard(ctx context.Context) (*board.Hardware, error) {
 	h, err := board.Open(d.config.Board, d.config.Modems.boardRoot())
 	if err != nil {
 		return nil, err
 	}
 	d.log.Info("board", "model", h.Board.String(), "slots", len(h.Slots))
-	if err := h.Problems(); err != nil {
-		d.log.Warn("board", "err", err)
+	for _, p := range h.Problems() {
+		d.log.Warn("board", "problem", p)
+	}
+	for _, s := range h.Slots {
+		for _, p := range s.Problems(ctx) {
+			d.log.Warn("board", "slot", s.Name(), "problem", p)
+		}
 	}
 	return h, nil
 }
@@ -344,6 +349,9 @@ func (d *daemon) equip(c modem.Config) modem.Config {
 	}
 	if slot.SIMs() > 1 {
 		c.SelectSIM = slot.SelectSIM
+	}
+	if slot.LED() {
+		c.Service = light(slot.SetLED, d.log.With("modem", name))
 	}
 	return c
 }

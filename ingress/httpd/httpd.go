@@ -26,6 +26,7 @@ type API struct {
 	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
 	Modems func() []Modem
 	Clock  func() Clock
+	Board  func(ctx context.Context) Board
 
 	// Control finds what can be done with a modem.
 	Control func(name string) (ModemControl, bool)
@@ -61,6 +62,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", a.cancel)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
 	mux.HandleFunc("GET /v1/clock", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Clock()) })
+	mux.HandleFunc("GET /v1/board", func(w http.ResponseWriter, r *http.Request) { a.reply(w, http.StatusOK, a.Board(r.Context())) })
 	a.handleModems(mux)
 	return mux
 }

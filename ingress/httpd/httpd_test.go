@@ -69,6 +69,9 @@ func api() *httpd.API {
 				TPDU: []byte{0x04, 0xab}, Received: noon, Sent: noon, Parts: 3, Missing: []int{2}, ReplacedBy: 9,
 			}}, nil
 		},
+		Board: func(context.Context) httpd.Board {
+			return httpd.Board{Facts: []string{"none"}, Slots: []httpd.BoardSlot{{Name: "left", Facts: []string{"reset line"}, Health: []httpd.Finding{{Code: "c", Cause: "x", NextStep: "y"}}}}}
+		},
 		Modems: func() []httpd.Modem { return []httpd.Modem{{Name: "m0"}, {Name: "m 1", SignalDBm: -73}} },
 		Log:    slog.New(slog.DiscardHandler),
 	}
@@ -153,6 +156,7 @@ func TestRoutes(t *testing.T) {
 		{"GET /v1/inbox?limit=-1", "", 400, "limit: a number from 1 to 10000"},
 		{"GET /v1/inbox?limit=13", "", 500, "disk failure"},
 
+		{"GET /v1/board", "", 200, `{"facts":["none"],"slots":[{"name":"left","facts":["reset line"],"health":[{"code":"c","cause":"x","next_step":"y"}]}]}`},
 		{"GET /v1/modems", "", 200, `[{"name":"m0",`},
 		{"GET /v1/modems/m%201", "", 200, `{"name":"m 1","device":"","state":"","sim":"","signal_dbm":-73,`},
 		{"GET /v1/modems/m2", "", 404, "no modem of this name: see cellpost modem list"},
