@@ -132,7 +132,7 @@ func (s *session) identify(ctx context.Context) error {
 	if was := s.m.Facts().IMEI; was != "" && was != digits(imei) {
 		s.m.hears()
 	}
-	s.profile = s.m.profileOf(profile.Module{Manufacturer: manufacturer, Model: model, Revision: revision, USB: s.place.ID})
+	s.profile = s.m.wired(s.m.profileOf(profile.Module{Manufacturer: manufacturer, Model: model, Revision: revision, USB: s.place.ID}))
 	s.m.mu.Lock()
 	s.m.profile = s.profile
 	s.m.mu.Unlock()
@@ -162,6 +162,15 @@ func (m *Modem) profileOf(module profile.Module) profile.Profile {
 		}
 	}
 	return m.cfg.Profiles.Match(module)
+}
+
+// wired is a profile for a cable as it was configured: of RTS and CTS the module is
+// told after all that may put its settings back.
+func (m *Modem) wired(p profile.Profile) profile.Profile {
+	if m.cfg.Mode.RTSCTS {
+		p.Init = slices.Concat(p.Init, p.Flow)
+	}
+	return p
 }
 
 // climb takes a rung of the ladder that needs the module's help.

@@ -2,6 +2,7 @@ package modem_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"cellpost/modem"
+	"cellpost/modem/at"
 	"cellpost/modem/sim"
 	"cellpost/sms"
 )
@@ -25,7 +27,8 @@ func bubble(t *testing.T, n sim.NetworkOptions, o sim.Options, c modem.Config, f
 		b.wire = &wire{log: b.log}
 		b.sim = sim.NewModem(b.net, o)
 		var ports sync.WaitGroup
-		open := func(string, int) (io.ReadWriteCloser, error) {
+		open := func(_ string, mode at.Mode) (io.ReadWriteCloser, error) {
+			b.log.add(fmt.Sprintf("opened with %+v", mode))
 			near, far := net.Pipe()
 			ports.Wait() // a modem has one
 			ports.Go(func() {

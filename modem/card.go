@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cellpost/modem/at"
+	"cellpost/sms"
 )
 
 // How often a SIM is asked for: soon while it is busy, as it is for seconds
@@ -114,12 +116,17 @@ func cardState(answer string, err error) Card {
 			return CardPIN
 		case 12, 316:
 			return CardPUK
+		case 5, 6, 7, 40, 41, 42, 43, 44, 45, 46, 47, 312:
+			return CardLocked
 		case 13, 15, 313:
 			return CardFailed
 		case 14, 314, 515:
 			return CardUnknown
 		}
 		return CardFailed
+	}
+	if strings.HasPrefix(answer, "PH-") { // 3GPP TS 27.007, 8.3: PH-NET PIN, PH-SIM PIN ...
+		return CardLocked
 	}
 	switch answer {
 	case "READY", "SIM PIN2", "SIM PUK2": // messages do not need the second PIN
@@ -164,10 +171,10 @@ func (s *session) readCard(ctx context.Context) error {
 }
 
 // readICCID asks which SIM this is, in the ways of several makers; empty: it does
-// not tell. Most modules tell before the SIM is unlocked, too.
+// not tell, or says nothing by it. Most modules tell before the SIM is unlocked, too.
 func (s *session) readICCID(ctx context.Context) string {
 	for _, cmd := range []string{"+CCID", "+ICCID", "^ICCID?", "+QCCID"} {
-		if iccid := digits(answer(s.try(ctx, cmd, commandTimeout))); iccid != "" {
+		if iccid := sms.TellingICCID(digits(answer(s.try(ctx, cmd, commandTimeout)))); iccid != "" {
 			return iccid
 		}
 	}
@@ -238,7 +245,7 @@ func (s *session) takeEarly(name string) {
 	s.mu.Lock()
 	s.sim = name
 	early := s.early
-	s.early = nil
+	s.early, s.spilt = nil, false
 	s.mu.Unlock()
 	for _, tpdu := range early {
 		if s.take(tpdu) {

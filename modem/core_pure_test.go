@@ -162,13 +162,24 @@ func TestStepsNameTheModem(t *testing.T) {
 		{Name: "m0", Suspended: true},
 		{Name: "m0", Present: true, Answering: true, CardRefused: refusalsMost},
 		{Name: "m0", Aside: []Finding{{Step: askOperator}}},
+		{Name: "it's m0", Suspended: true},
 	} {
 		var steps string
 		for _, h := range f.Health() {
 			steps += h.Step + "\n"
 		}
-		if !strings.Contains(steps, " m0") || strings.Contains(steps, "NAME") || strings.Contains(f.NextStep(), "NAME") {
+		if !strings.Contains(steps, " "+ShellWord(f.Name)) || strings.Contains(steps, "NAME") || strings.Contains(f.NextStep(), "NAME") {
 			t.Errorf("steps %q, next %q", steps, f.NextStep())
+		}
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	for s, want := range map[string]string{
+		"m0": "m0", "490154203237518@1-2": "490154203237518@1-2", "left m0": "'left m0'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "": "''",
+	} {
+		if got := ShellWord(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 func Diagnose(ctx context.Context, device string, c Config) ([]Finding, Facts, error) {
 	c.Device = device
 	m := New(c, nil, nil, slog.New(slog.DiscardHandler))
-	port, err := at.Open(device, m.cfg.Baud)
+	port, err := at.Open(device, m.cfg.Mode)
 	if err != nil {
 		return nil, m.Facts(), err
 	}

@@ -1,6 +1,10 @@
 package modem
 
-import "io"
+import (
+	"io"
+
+	"cellpost/modem/at"
+)
 
 // SetOpen makes Run open ports with f: a whole session in a bubble of fake time.
-func (m *Modem) SetOpen(f func(path string, baud int) (io.ReadWriteCloser, error)) { m.open = f }
+func (m *Modem) SetOpen(f func(path string, mode at.Mode) (io.ReadWriteCloser, error)) { m.open = f }

@@ -61,6 +61,7 @@ const (
 	CardPIN      Card = "PIN asked for, none configured"
 	CardWrongPIN Card = "configured PIN refused, not tried again"
 	CardPUK      Card = "blocked, PUK asked for"
+	CardLocked   Card = "refused by the module, which is locked to a network"
 	CardFailed   Card = "failed"
 )
 
@@ -92,6 +93,7 @@ const (
 	PINMissing State = "PIN missing"
 	PINWrong   State = "PIN wrong"
 	PUK        State = "PUK"
+	Locked     State = "locked to a network"
 	SIMFailed  State = "SIM failed"
 	NoSMSC     State = "no SMSC"
 	NoCoverage State = "no coverage"
@@ -134,6 +136,8 @@ func (f Facts) State() State {
 		return PINWrong
 	case CardPUK:
 		return PUK
+	case CardLocked:
+		return Locked
 	case CardFailed:
 		return SIMFailed
 	}

@@ -409,7 +409,7 @@ func TestUnnoticedRestart(t *testing.T) {
 func (b *bench) step(name string, usb bool, do func()) modem.Step {
 	return modem.Step{Name: name, USB: usb, Do: func(context.Context) error {
 		b.log.add("step " + name)
-		if port, err := at.Open(b.m.Facts().Device, 0); err == nil {
+		if port, err := at.Open(b.m.Facts().Device, at.Mode{}); err == nil {
 			port.Close()
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			b.log.add(fmt.Sprintf("the port is in use: %v", err))

@@ -74,7 +74,9 @@ var complaints = map[State]Finding{
 	PINMissing: {Code: "sim-pin-missing", Cause: "the SIM asks for its PIN", Step: "write pin for this modem into the configuration, then restart"},
 	PINWrong: {Code: "sim-pin-wrong", Cause: "the SIM did not take the configured PIN, or bears only one more try; it is not tried, for the third wrong one locks it",
 		Step: "set the right pin for this SIM in the configuration, then restart; if it has one try left, unlock it in a telephone first"},
-	PUK:        {Code: "sim-puk", Cause: "the SIM is blocked and asks for its PUK", Step: "unblock the SIM in a telephone with its PUK"},
+	PUK: {Code: "sim-puk", Cause: "the SIM is blocked and asks for its PUK", Step: "unblock the SIM in a telephone with its PUK"},
+	Locked: {Code: "modem-locked", Cause: "the module is locked to a network, or to a SIM, and this SIM is another",
+		Step: "unlock it with the code of its seller, or use a SIM of that network"},
 	SIMFailed:  {Code: "sim-failed", Cause: "the SIM cannot be read", Step: "clean or replace the SIM"},
 	NoSMSC:     {Code: "smsc-unset", Cause: "the number of the service centre is not set, or wrong", Step: "write smsc for this modem into the configuration; the operator tells the number"},
 	Searching:  {Code: "network-searching", Cause: "the module looks for a network", Step: "check the antenna, and whether the operator covers the place"},
@@ -99,7 +101,21 @@ func (f Facts) NextStep() string {
 }
 
 // named writes the name of the modem into a step.
-func (f Facts) named(step string) string { return strings.ReplaceAll(step, "NAME", f.Name) }
+func (f Facts) named(step string) string {
+	return strings.ReplaceAll(step, "NAME", ShellWord(f.Name))
+}
+
+// ShellWord writes s so that a shell takes it for one word: the name of a modem in
+// a command that people are told.
+func ShellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._-+@", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
 
 // misplaced reports whether the modem is absent for a reason that is known.
 func (f Facts) misplaced() bool { return f.State() == Absent && f.Place.Code != "" }

@@ -208,7 +208,7 @@ func (s *session) heed(c pdu.Cause) {
 	case pdu.CauseSMSC:
 		s.later(s.serviceCentreAgain)
 	case pdu.CauseRadio:
-		s.later(s.networkAgain)
+		s.networkSoon()
 	case pdu.CauseSIM:
 		s.later(s.cardAgain)
 	case pdu.CauseModem:
@@ -225,7 +225,18 @@ func (s *session) informed(err error) {
 	s.stalledBy(err)
 }
 
-func (s *session) networkAgain(ctx context.Context) { s.informed(s.readNetwork(ctx)) }
+// networkSoon has the network looked for between hand-overs. Codes may come by the
+// dozen: one look that waits is for all of them.
+func (s *session) networkSoon() {
+	if !s.looks.Swap(true) {
+		s.later(s.networkAgain)
+	}
+}
+
+func (s *session) networkAgain(ctx context.Context) {
+	s.looks.Store(false)
+	s.informed(s.readNetwork(ctx))
+}
 
 // smscRest is how long a modem is out of service whose messages are refused for
 // the service centre.

@@ -25,8 +25,8 @@ import (
 // Config is what the operator says about a modem.
 type Config struct {
 	Name   string
-	Device string // path of its serial device, where Locate is nil
-	Baud   int    // 0: 115200
+	Device string  // path of its serial device, where Locate is nil
+	Mode   at.Mode // of its serial device
 
 	// Locate finds the modem before each session, and blocks until it is there;
 	// nil: it is at Device.
@@ -93,7 +93,7 @@ type Modem struct {
 	inbox Inbox
 	serve func(context.Context, *Line) error
 	log   *slog.Logger
-	open  func(path string, baud int) (io.ReadWriteCloser, error)
+	open  func(path string, mode at.Mode) (io.ReadWriteCloser, error)
 
 	trace   Trace
 	calls   callLog
@@ -116,7 +116,8 @@ type Modem struct {
 	current   *session            // nil between sessions
 	wanted    *rung               // that a person has asked for
 	deaf      map[string]deafness // by command
-	unkept    []unkept            // the last, when the store had failed and the network thinks them delivered
+	unkept    []unkept            // when the store had failed and the network thinks them delivered
+	spills    bool                // there was no room for more of them, which was told
 	stalls    int                 // hand-overs in a row that stalled without an outcome, whatever the slot
 	lonely    int                 // rungs that were taken for want of a network, and did not bring one
 	owed      int64               // attempt whose result the module may tell yet; 0: none
@@ -128,7 +129,6 @@ type Modem struct {
 // the modem comes into service; it carries messages over it and returns when
 // its context ends, which is when the modem leaves service.
 func New(c Config, inbox Inbox, serve func(context.Context, *Line) error, log *slog.Logger) *Modem {
-	c.Baud = cmp.Or(c.Baud, 115200)
 	c.SIM = cmp.Or(c.SIM, c.Name)
 	c.SlotHold = cmp.Or(c.SlotHold, 30*time.Minute)
 	c.PromptTimeout = cmp.Or(c.PromptTimeout, 10*time.Second)
@@ -270,6 +270,7 @@ func (m *Modem) Run(ctx context.Context) error {
 			m.pause(ctx, wait, errors.Is(err, errAbsent))
 		}
 	}
+	m.keepLast(ctx)
 	m.learn(func(f *Facts) { f.Ready, f.Problem = false, "stopped" })
 	return nil
 }
@@ -416,7 +417,7 @@ func (m *Modem) awaitResumed(ctx context.Context) {
 // that is suspended is not reset.
 func (m *Modem) Reset(name string) (string, error) {
 	if m.isSuspended() {
-		return "", fmt.Errorf("the modem is suspended: cellpost modem resume %s", m.cfg.Name)
+		return "", fmt.Errorf("the modem is suspended: cellpost modem resume %s", ShellWord(m.cfg.Name))
 	}
 	all := m.rungs()
 	if len(all) == 0 {

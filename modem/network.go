@@ -146,5 +146,5 @@ func (s *session) registered(line string) {
 	}
 	// Signal and operator are others now. Lost in one domain, the others may
 	// still do.
-	s.later(s.networkAgain)
+	s.networkSoon()
 }

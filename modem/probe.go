@@ -141,7 +141,7 @@ func (p prober) question(ctx context.Context, port usb.Port, asked func(), over 
 	if r.err = p.bar(port.Node); r.err != nil {
 		return r
 	}
-	stream, err := at.Open(port.Node, 0)
+	stream, err := at.Open(port.Node, at.Mode{})
 	if err != nil {
 		r.err = err
 		return r

@@ -313,7 +313,7 @@ func TestQuirks(t *testing.T) {
 			b.reported(1, "one")
 		},
 		"tc35: flow control, and one way to hear of anything": func(t *testing.T) {
-			b := quirk(t, "tc35")
+			b := quirk(t, "tc35", func(_ *sim.Options, c *modem.Config) { c.Mode.RTSCTS = true })
 			b.run()
 			if f := b.awaitState(modem.Ready); f.Reception != "+CNMI=3,2,0,1,1" {
 				t.Errorf("reception: %s", f.Reception)

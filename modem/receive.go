@@ -147,10 +147,16 @@ func (s *session) received(lines []string) {
 	}
 	s.mu.Lock()
 	waits := s.sim == ""
-	if waits && len(s.early) < earlyMost {
+	spilt := waits && len(s.early) >= earlyMost
+	if waits && !spilt {
 		s.early = append(s.early, tpdu)
 	}
+	first := spilt && !s.spilt
+	s.spilt = s.spilt || spilt
 	s.mu.Unlock()
+	if first {
+		s.m.log.Error("messages or reports dropped: too many came before the name of the SIM was known", "kept", earlyMost)
+	}
 	if !waits && s.take(tpdu) {
 		s.later(s.acknowledge)
 	}
@@ -198,19 +204,45 @@ func (m *Modem) putBack(u unkept) {
 	defer m.mu.Unlock()
 	if len(m.unkept) < unkeptMost {
 		m.unkept = append(m.unkept, u)
+		return
+	}
+	if !m.spills {
+		m.log.Error("messages or reports dropped: the store has failed for too long", "kept", unkeptMost)
+	}
+	m.spills = true
+}
+
+// keepLeft tries to store what is kept in memory, the oldest first, up to the
+// first failure: each may take a while. One caller at a time.
+func (m *Modem) keepLeft(ctx context.Context) {
+	for {
+		u, ok := m.firstLeft()
+		if !ok || !m.store(ctx, u) {
+			return
+		}
+		m.mu.Lock()
+		m.unkept = m.unkept[1:]
+		m.mu.Unlock()
 	}
 }
 
-// keepLeft tries to store what is kept in memory.
-func (s *session) keepLeft() {
-	s.m.mu.Lock()
-	left := s.m.unkept
-	s.m.unkept = nil
-	s.m.mu.Unlock()
-	for _, u := range left {
-		if !s.m.store(s.ctx, u) {
-			s.m.putBack(u)
-		}
+func (m *Modem) firstLeft() (u unkept, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.unkept) == 0 {
+		m.spills = false
+		return unkept{}, false
+	}
+	return m.unkept[0], true
+}
+
+// keepLast is the last chance of what is kept in memory.
+func (m *Modem) keepLast(ctx context.Context) {
+	m.keepLeft(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if lost := len(m.unkept); lost > 0 {
+		m.log.Error("messages or reports lost: they could not be stored before the end", "lost", lost)
 	}
 }
 

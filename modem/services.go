@@ -16,7 +16,7 @@ import (
 var ErrNotInService = errors.New("the modem is not in service")
 
 func (m *Modem) notInService() error {
-	return fmt.Errorf("%w: cellpost modem show %s tells why", ErrNotInService, m.cfg.Name)
+	return fmt.Errorf("%w: cellpost modem show %s tells why", ErrNotInService, ShellWord(m.cfg.Name))
 }
 
 // USSD sends a code like *100# to the network, or the answer to an open menu,

@@ -36,11 +36,14 @@ type session struct {
 
 	acknowledges atomic.Bool // what comes directly waits for AT+CNMA
 
+	looks atomic.Bool // followUp is to look for the network: once is enough
+
 	smscRefused atomic.Int32 // messages in a row that were refused for the service centre
 
 	mu        sync.Mutex // guards what follows
 	sim       string     // name of the SIM in routes; empty until it is known
 	early     [][]byte   // TPDUs that came before it was
+	spilt     bool       // there was no room for more of them
 	starts    startLines
 	heard     map[string]bool // ready signals; from restarted on, those since then
 	lately    map[string]bool // those since the module was last found not to have started anew
@@ -92,7 +95,7 @@ func (m *Modem) runSession(ctx context.Context, take *rung, fresh bool) (served 
 	if err != nil {
 		return false, err
 	}
-	port, err := m.open(place.Device, m.cfg.Baud)
+	port, err := m.open(place.Device, m.cfg.Mode)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, errAbsent
 	}
@@ -283,14 +286,14 @@ func (s *session) inService(ctx context.Context) error {
 			s.glance(ctx)
 		case <-look.C:
 			s.look(ctx)
-			s.keepLeft()
+			s.m.keepLeft(ctx)
 			s.sweepLeft()
 		case <-sweep.C:
 			s.later(s.sweepNow)
 		case <-care.C:
 			s.later(s.announceAgain) // it may wait for the acknowledgement of what never reached us
 			s.later(s.readClock)
-			s.later(s.networkAgain) // where messages flow all the time nothing else asks
+			s.networkSoon() // where messages flow all the time nothing else asks
 		case <-lineCtx.Done():
 			return nil
 		}

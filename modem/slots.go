@@ -106,7 +106,7 @@ func trouble(f Facts, s slotState, now time.Time) string {
 		without = now.Sub(s.unserved)
 	}
 	switch state {
-	case NoSIM, PINMissing, PINWrong, PUK, SIMFailed, NoSMSC:
+	case NoSIM, PINMissing, PINWrong, PUK, Locked, SIMFailed, NoSMSC:
 		if lasts >= cardTrouble {
 			return string(state)
 		}
@@ -320,7 +320,7 @@ func (s *session) switchInside(ctx context.Context, slot int) error {
 func (s *session) dropEarly() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.early = nil
+	s.early, s.spilt = nil, false
 }
 
 // settleSlot lets the module notice the other SIM. As soon as it speaks of it, it

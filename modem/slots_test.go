@@ -21,6 +21,7 @@ func TestTrouble(t *testing.T) {
 		{"PIN missing", func(f *Facts, _ *slotState) { f.Card = CardPIN }, cardTrouble},
 		{"PIN wrong", func(f *Facts, _ *slotState) { f.Card = CardWrongPIN }, cardTrouble},
 		{"blocked", func(f *Facts, _ *slotState) { f.Card = CardPUK }, cardTrouble},
+		{"locked out", func(f *Facts, _ *slotState) { f.Card = CardLocked }, cardTrouble},
 		{"broken", func(f *Facts, _ *slotState) { f.Card = CardFailed }, cardTrouble},
 		{"no service centre", func(f *Facts, _ *slotState) { f.SMSC = "" }, cardTrouble},
 		{"denied", func(f *Facts, _ *slotState) { f.Network = NetworkDenied }, deniedTrouble},

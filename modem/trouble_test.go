@@ -1,8 +1,10 @@
 package modem_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ func TestTroubles(t *testing.T) {
 		{name: "PUK", begin: card(sim.Trouble{PUK: true}), want: modem.PUK, code: "sim-puk", end: card(sim.Trouble{})},
 		{name: "PUK, from the start", early: true, begin: card(sim.Trouble{PUK: true}), pin: "1234", want: modem.PUK, code: "sim-puk", end: card(sim.Trouble{})},
 		{name: "no SIM", begin: func(b *bench) { drawer = b.sim.Swap(0, nil) }, want: modem.NoSIM, code: "sim-absent", end: func(b *bench) { b.sim.Swap(0, drawer) }},
+		{name: "locked to a network", begin: networkLock, want: modem.Locked, code: "modem-locked", end: (*bench).staysOn},
 		{name: "SIM failed", begin: card(sim.Trouble{Failure: 13}), want: modem.SIMFailed, code: "sim-failed", end: card(sim.Trouble{})},
 		{name: "SIM full", begin: fullForGood, want: modem.SIMFull, code: "sim-full", end: emptied},
 		{name: "denied", begin: card(sim.Trouble{Denied: true}), want: modem.Denied, code: "network-denied", end: card(sim.Trouble{})},
@@ -79,6 +82,31 @@ func TestTroubles(t *testing.T) {
 				t.Errorf("health when it is over: %+v", h)
 			}
 			b.sendUntilSent(2, "two")
+		})
+	}
+}
+
+// networkLock is a stick that was sold by another operator.
+func networkLock(b *bench) {
+	b.wire.change(nil, replace("+CPIN: READY", "+CPIN: PH-NET PIN"))
+	b.wire.inject("\r\n+CPIN: PH-NET PIN\r\n")
+}
+
+// TestNetworkLock: a lock is no fault of the module, and no reset is tried.
+func TestNetworkLock(t *testing.T) {
+	for _, answer := range []string{"+CPIN: PH-NET PIN\r\n\r\nOK", "+CME ERROR: 40"} {
+		c := short
+		c.Steps = []modem.Step{{Name: "power", Do: func(context.Context) error { t.Error("power"); return nil }}}
+		bubble(t, sim.NetworkOptions{}, sim.Options{Profile: "tc35"}, c, func(b *bench) {
+			b.wire.change(nil, replace("+CPIN: READY\r\n\r\nOK", answer))
+			b.run()
+			b.within(time.Minute, "locked", func(f modem.Facts) bool { return f.State() == modem.Locked })
+			time.Sleep(3 * time.Hour)
+			if f := b.m.Facts(); f.State() != modem.Locked || strings.Contains(b.log.String(), "msg=recovery") {
+				t.Errorf("%s, %+v", f.State(), f)
+			}
+			b.wire.change(nil, nil)
+			b.readyIn(0, time.Minute)
 		})
 	}
 }

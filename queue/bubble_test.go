@@ -84,6 +84,10 @@ func (s *store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 	return s.Store.PartSent(ctx, c, o)
 }
 
+func (s *store) Late(ctx context.Context, attempt int64, o sms.Outcome) error {
+	return errors.Join(s.fails(), s.unless(func() error { return s.Store.Late(ctx, attempt, o) }))
+}
+
 func (s *store) Overdue(ctx context.Context, serving []string) ([]queue.Work, error) {
 	if err := s.fails(); err != nil {
 		return nil, err

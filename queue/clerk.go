@@ -66,7 +66,8 @@ func (a *alarm) wait(ctx context.Context, turn <-chan struct{}) bool {
 	}
 }
 
-// debts are transitions that the store has not taken from a line that is gone.
+// debts are transitions that the store has not taken from a line that is gone, or
+// does not wait.
 type debts struct {
 	mu   sync.Mutex // guards list
 	list []func() error

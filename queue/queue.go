@@ -136,10 +136,13 @@ func (q *Queue) Receive(ctx context.Context, in sms.Inbound) error {
 	return nil
 }
 
-// Late takes the result of a hand-over that had ended unknown.
+// Late takes the result of a hand-over that had ended unknown. The modem tells it
+// once: while the store fails it is owed, so that the error is nil for now.
 func (q *Queue) Late(ctx context.Context, attempt int64, o sms.Outcome) error {
-	if err := q.store.Late(ctx, attempt, o); err != nil {
-		return err
+	late := func() error { return q.store.Late(context.WithoutCancel(ctx), attempt, o) }
+	if err := late(); err != nil {
+		q.log.Error("late result not recorded yet", "attempt", attempt, "err", err)
+		q.debts.add(late)
 	}
 	q.stir()
 	return nil

@@ -445,6 +445,27 @@ func TestStoreFails(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a late result is recorded when it is back", func(t *testing.T) {
+		bubble(t, sms.Rules{}, nil, func(w *world) {
+			var attempt int64
+			w.serve("a", func(_ context.Context, h handed) sms.Outcome {
+				attempt = h.Attempt
+				return ambiguous
+			})
+			w.add("1")
+			w.until(10 * time.Second)
+			w.want("1", sms.Unknown)
+			w.store.down.Store(true)
+			w.ok(w.queue.Late(w.ctx, attempt, sms.Outcome{Kind: sms.Accepted, MR: 7}))
+			w.until(unknownWait + 10*time.Second) // it would be sent again by now
+			w.store.down.Store(false)
+			w.until(5 * time.Minute)
+			w.heard("0s a 1")
+			if m := w.want("1", sms.Sent); m.Parts[0].MR != 7 {
+				w.Errorf("part %+v", m.Parts[0])
+			}
+		})
+	})
 	t.Run("the end of a line meanwhile loses nothing", func(t *testing.T) {
 		bubble(t, sms.Rules{}, nil, func(w *world) {
 			stop := w.serve("a", takes(time.Second))

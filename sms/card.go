@@ -51,7 +51,61 @@ func sameICCID(a, b string) bool {
 	return a == b || len(a) >= iccidCore && strings.HasPrefix(b, a)
 }
 
-func digits(iccid string) string { return strings.TrimRight(strings.ToUpper(iccid), "F") }
+// digits are those of an ICCID without its filler; "" for one that says nothing.
+func digits(iccid string) string {
+	d := strings.TrimRight(strings.ToUpper(iccid), "F")
+	if strings.Trim(d, "0") == "" || strings.Trim(d, "9") == "" {
+		return ""
+	}
+	return d
+}
+
+// TellingICCID is the ICCID as a modem told it; "" for one of zeros, nines or fillers
+// alone, which many a cheap SIM or reader has.
+func TellingICCID(told string) string {
+	if digits(told) == "" {
+		return ""
+	}
+	return told
+}
+
+// find returns the index in known of the SIM that is here; -1: it is new. Several
+// may tell one ICCID: the one whose IMSI fits goes first, then the one that was in
+// this slot last.
+func (c Card) find(known []Card, busy []string) int {
+	best, at := stranger, -1
+	for i, k := range known {
+		if l := c.likeness(k, busy); l > best {
+			best, at = l, i
+		}
+	}
+	return at
+}
+
+// How much speaks for two being one SIM.
+const (
+	stranger = iota
+	sameNumber
+	samePlace
+	sameSubscriber
+)
+
+// likeness compares a SIM that is seen with one that is known. One that is in
+// service in another modem with another IMSI only tells the same ICCID.
+func (c Card) likeness(known Card, busy []string) int {
+	told := c.IMSI != "" && known.IMSI != ""
+	switch {
+	case !c.Is(known):
+		return stranger
+	case told && c.IMSI == known.IMSI:
+		return sameSubscriber
+	case told && slices.Contains(busy, known.Name):
+		return stranger
+	case c.place() == known.place():
+		return samePlace
+	}
+	return sameNumber
+}
 
 // NameCard decides what a SIM is called that is seen in a slot. A SIM that is
 // known keeps its name wherever it is plugged, unless the configuration of the
@@ -65,11 +119,11 @@ func digits(iccid string) string { return strings.TrimRight(strings.ToUpper(icci
 // known. One that tells neither ICCID nor IMSI gets ID 0, and is not to be kept.
 func NameCard(known []Card, here Card, busy []string) (named Card, warning string) {
 	want := cmp.Or(here.Configured, here.Modem)
-	here.ID, here.Name, here.Makeshift = 0, "", false
+	here.ID, here.Name, here.Makeshift, here.ICCID = 0, "", false, TellingICCID(here.ICCID)
 	if here.ICCID == "" && here.IMSI == "" {
 		return anonymous(known, here, want, busy)
 	}
-	i := slices.IndexFunc(known, here.Is)
+	i := here.find(known, busy)
 	if i < 0 {
 		return newcomer(known, here, want, busy)
 	}

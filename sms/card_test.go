@@ -31,6 +31,10 @@ func TestNameCard(t *testing.T) {
 	in := func(iccid, modem, configured string) Card {
 		return Card{ICCID: iccid, Modem: modem, Configured: configured}
 	}
+	const zeros, fillers, nines = "00000000000000000000", "FFFFFFFFFFFFFFFFFFFF", "9999999999999999999f"
+	const imsiA, imsiB = "234501234567890", "234501234567891"
+	is := func(imsi string, c Card) Card { c.IMSI = imsi; return c }
+	twin := is(imsiB, card(2, "b", iccidA, "m2", "b"))
 	slot := func(n int, c Card) Card { c.Slot = n; return c }
 	imsi := func(c Card) Card { c.IMSI = byIMSI.IMSI; return c }
 	for _, c := range []struct {
@@ -66,6 +70,17 @@ func TestNameCard(t *testing.T) {
 		{name: "back in its slot without its name", known: []Card{nameless, card(3, "a", iccidC, "m1", "a")}, here: in(iccidA, "m1", "a"), want: "a", id: 1, warns: "takes over"},
 		{name: "renamed in the configuration", known: []Card{a}, here: in(iccidA, "m1", "main"), want: "main", id: 1, warns: "no more \"a\""},
 		{name: "renamed to what another has", known: []Card{a, b}, here: in(iccidA, "m1", "b"), want: "a", id: 1, makeshift: true, warns: "stays"},
+		{name: "zeros tell nothing, nor to another", known: []Card{card(1, "a", zeros, "m1", "a")}, here: in(zeros, "m2", "b"), want: "b"},
+		{name: "zeros, by its IMSI", known: []Card{is(imsiA, a)}, here: is(imsiA, in(zeros, "m2", "b")), want: "a", id: 1},
+		{name: "fillers, another IMSI", known: []Card{is(imsiA, card(1, "a", fillers, "m1", "a"))}, here: is(imsiB, in(fillers, "m2", "b")), want: "b"},
+		{name: "nines, another IMSI", known: []Card{is(imsiA, card(1, "a", nines, "m1", "a"))}, here: is(imsiB, in(nines, "m2", "b")), want: "b"},
+		{name: "the same ICCID in two modems", known: []Card{is(imsiA, a)}, here: is(imsiB, in(iccidA, "m2", "b")), busy: []string{"a"}, want: "b"},
+		{name: "the same ICCID, the IMSI not known", known: []Card{is(imsiA, a)}, here: in(iccidA, "m2", "b"), busy: []string{"a"}, want: "a", id: 1},
+		{name: "the same ICCID, one after the other", known: []Card{is(imsiA, a)}, here: is(imsiB, in(iccidA, "m1", "a")), want: "a", id: 1},
+		{name: "the same ICCID, each known: the first", known: []Card{is(imsiA, a), twin}, here: is(imsiA, in(iccidA, "m1", "a")), want: "a", id: 1},
+		{name: "the same ICCID, each known: the second", known: []Card{is(imsiA, a), twin}, here: is(imsiB, in(iccidA, "m2", "b")), want: "b", id: 2},
+		{name: "the same ICCID, each known, moved", known: []Card{is(imsiA, a), twin}, here: is(imsiB, in(iccidA, "m1", "a")), want: "b", id: 2},
+		{name: "the same ICCID, each known, locked in its place", known: []Card{is(imsiA, a), twin}, here: in(iccidA, "m2", "b"), want: "b", id: 2},
 		{name: "tells nothing", known: []Card{b}, here: in("", "m1", "a"), want: "a"},
 		{name: "tells nothing, and the name is taken", known: []Card{moved}, here: in("", "m1", "a"), want: "a-m1", makeshift: true, warns: "does not tell"},
 	} {

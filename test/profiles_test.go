@@ -181,7 +181,7 @@ func (w *world) stored(n int) {
 	var port io.ReadWriteCloser
 	var err error
 	await(patience, func() bool {
-		port, err = at.Open(w.dir+"/m0", 115200)
+		port, err = at.Open(w.dir+"/m0", at.Mode{})
 		return !errors.Is(err, fs.ErrNotExist) // it is being plugged in
 	})
 	if err != nil {

@@ -12,11 +12,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/renameio/v2"
 
 	"cellpost/board"
 	"cellpost/modem"
+	"cellpost/modem/at"
 	"cellpost/modem/profile"
 	"cellpost/modem/usb"
 )
@@ -38,6 +40,8 @@ type modemEntry struct {
 	Device      string      `toml:"device"`  // path of its serial device
 	IMEI        string      `toml:"imei"`    // of the module, wherever it is plugged in
 	USB         string      `toml:"usb"`     // what is plugged in there: "1-1.3"
+	Baud        int         `toml:"baud"`    // of the serial device
+	Flow        string      `toml:"flow"`    // none, or rtscts
 	Profile     string      `toml:"profile"` // auto, or the name of a family
 	PIN         string      `toml:"pin"`
 	MSISDN      string      `toml:"msisdn"` // the SIM's own number, when the SIM does not tell
@@ -66,6 +70,22 @@ const defaultSlotHold = duration(30 * time.Minute)
 // autoProfile is the profile of a module that is known by what it says of itself.
 const autoProfile = "auto"
 
+// bauds are the rates that the kernel has. At less than 9600 the answers of a module
+// would take longer than they are waited for.
+var bauds = []int{
+	9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600,
+	1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000,
+}
+
+const defaultBaud = 115200
+
+// What flow says of the cable: a modem whose cable lacks RTS and CTS would take
+// nothing at all with the second.
+const (
+	noFlow     = "none"
+	rtsctsFlow = "rtscts"
+)
+
 // smscNumber is the number of a service centre. 3GPP TS 23.040, 9.1.2.5: at most
 // 20 digits.
 var smscNumber = regexp.MustCompile(`^\+[0-9]{3,20}$`)
@@ -81,8 +101,12 @@ func (c *config) checkModems(s source) error {
 	for i := range c.Modem {
 		m := &c.Modem[i]
 		m.SIM = cmp.Or(m.SIM, m.Name)
+		m.Baud, m.Flow = cmp.Or(m.Baud, defaultBaud), cmp.Or(m.Flow, noFlow)
 		m.SlotHold = cmp.Or(m.SlotHold, defaultSlotHold)
 		if err := m.checkPlace(s, i); err != nil {
+			return err
+		}
+		if err := m.checkCable(s, i); err != nil {
 			return err
 		}
 		if err := c.checkTaken(s, i); err != nil {
@@ -100,8 +124,11 @@ func (c *config) checkModems(s source) error {
 
 // checkPlace: it has a name, and one way to be found.
 func (m modemEntry) checkPlace(s source, i int) error {
-	if m.Name == "" {
+	switch { // it is part of commands and of paths of the API
+	case m.Name == "":
 		return s.at("modem", i, "name", "this modem has no name")
+	case strings.Trim(m.Name, ".") == "", strings.ContainsFunc(m.Name, func(r rune) bool { return r == '/' || unicode.IsControl(r) }):
+		return s.at("modem", i, "name", "name %q: choose one without / and control characters, and not of dots alone", m.Name)
 	}
 	var given []string
 	for _, k := range []struct{ key, value string }{{"device", m.Device}, {"imei", m.IMEI}, {"usb", m.USB}} {
@@ -118,6 +145,19 @@ func (m modemEntry) checkPlace(s source, i int) error {
 		return s.at("modem", i, "imei", "imei %q: 15 digits, as AT+CGSN or the label says", m.IMEI)
 	case m.USB != "" && !usbPath.MatchString(m.USB):
 		return s.at("modem", i, "usb", "usb %q: write the path on the bus, like 1-1.3 (cellpost doctor lists them)", m.USB)
+	}
+	return nil
+}
+
+// checkCable: its serial device can be set up as the cable and the module want it.
+func (m modemEntry) checkCable(s source, i int) error {
+	switch {
+	case !slices.Contains(bauds, m.Baud):
+		return s.at("modem", i, "baud", "baud %d: one of %s", m.Baud, strings.Trim(fmt.Sprint(bauds), "[]"))
+	case m.Baud != defaultBaud && m.Device == "":
+		return s.at("modem", i, "baud", "baud %d: modem %s is looked for at %d; write device instead, like /dev/serial/by-id/...", m.Baud, m.Name, defaultBaud)
+	case m.Flow != noFlow && m.Flow != rtsctsFlow:
+		return s.at("modem", i, "flow", "flow %q: %s, or %s where the cable has RTS and CTS", m.Flow, noFlow, rtsctsFlow)
 	}
 	return nil
 }
@@ -304,7 +344,7 @@ func (c config) modem(e modemEntry, table *profile.Table) modem.Config {
 	slots := e.modemSlots()
 	first := slots[0]
 	return modem.Config{
-		Name: e.Name, Device: e.Device, Profiles: table, Profile: e.Profile,
+		Name: e.Name, Device: e.Device, Mode: at.Mode{Baud: e.Baud, RTSCTS: e.Flow == rtsctsFlow}, Profiles: table, Profile: e.Profile,
 		SIM: first.SIM, PIN: first.PIN, MSISDN: first.MSISDN, SMSC: first.SMSC,
 		Slots: slots[1:], SlotHold: time.Duration(e.SlotHold), RejectCalls: e.RejectCalls,
 		PromptTimeout: time.Duration(c.Send.PromptTimeout),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cellpost/modem"
+	"cellpost/modem/at"
 	"cellpost/sms"
 )
 
@@ -50,8 +51,8 @@ result_timeout = "90s"
 		}}},
 		MailOut: mailConfig{From: "sms@cellpost.local"},
 		Modem: []modemEntry{
-			{Name: "m0", Device: "/dev/ttyUSB0", SIM: "m0", SlotHold: duration(30 * time.Minute)},
-			{Name: "m1", Device: "/dev/ttyUSB1", SIM: "blue", SlotHold: duration(30 * time.Minute)},
+			{Name: "m0", Device: "/dev/ttyUSB0", Baud: 115200, Flow: "none", SIM: "m0", SlotHold: duration(30 * time.Minute)},
+			{Name: "m1", Device: "/dev/ttyUSB1", Baud: 115200, Flow: "none", SIM: "blue", SlotHold: duration(30 * time.Minute)},
 		},
 		Send: sendConfig{
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(90 * time.Second),
@@ -101,6 +102,13 @@ func TestConfigFaults(t *testing.T) {
 		{"network", "[[smtp]]\nlisten = \":25\"\nnetworks = [\"10.0.0.1\"]", 3, "write 192.168.1.0/24"},
 
 		{"no name", modem + "[[modem]]\ndevice = \"/dev/ttyUSB1\"", 4, "no name"},
+		{"name of dots", "[[modem]]\ndevice = \"/dev/ttyUSB1\"\nname = \"..\"", 3, "name \"..\": choose one without"},
+		{"name with a slash", "[[modem]]\nname = \"a/b\"\ndevice = \"/dev/ttyUSB1\"", 2, "name \"a/b\": choose one without"},
+		{"name with a control character", "[[modem]]\nname = \"a\\u001Bb\"", 2, "choose one without"},
+		{"baud", modem + "baud = 9601", 4, "baud 9601: one of 9600 19200 "},
+		{"baud below zero", modem + "baud = -9600", 4, "one of 9600"},
+		{"baud without device", "[[modem]]\nname = \"a\"\nusb = \"1-1.3\"\nbaud = 9600", 4, "write device instead"},
+		{"flow", modem + "flow = \"xonxoff\"", 4, "none, or rtscts where the cable has"},
 		{"no device", modem + "  [[modem]]   # the second\nname = \"b\"", 4, "modem b has no device"},
 		{"name twice", modem + "[[ modem ]]\ndevice = \"/dev/ttyUSB1\"\nname = \"a\"", 6, "taken by modem number 1"},
 		{"device twice", modem + "[[modem]]\nname = \"b\"\ndevice = \"/dev/ttyUSB0\"", 6, "is that of modem a"},
@@ -252,8 +260,10 @@ func TestModemConfig(t *testing.T) {
 	c, err := loadConfig(write(t, `
 data_dir = "/data"
 [[modem]]
-name = "a/b"
-usb = "1-1.3"
+name = "a b"
+device = "/dev/ttyS0"
+baud = 9600
+flow = "rtscts"
 pin = "1234"
 smsc = "+447785016005"
 reject_calls = true
@@ -267,7 +277,8 @@ msisdn = "447700900002"
 		t.Fatal(err)
 	}
 	want := modem.Config{
-		Name: "a/b", SIM: "a/b", PIN: "1234", SMSC: "+447785016005", RejectCalls: true,
+		Name: "a b", Device: "/dev/ttyS0", Mode: at.Mode{Baud: 9600, RTSCTS: true},
+		SIM: "a b", PIN: "1234", SMSC: "+447785016005", RejectCalls: true,
 		Slots:    []modem.Slot{{SIM: "second", PIN: "5678", MSISDN: "447700900002"}},
 		SlotHold: 5 * time.Minute, PromptTimeout: 10 * time.Second, ResultTimeout: time.Minute,
 	}

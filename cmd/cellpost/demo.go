@@ -20,6 +20,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"cellpost/ingress"
+	"cellpost/modem"
 	"cellpost/modem/sim"
 	"cellpost/queue/sqlite"
 	"cellpost/sms"
@@ -158,6 +159,7 @@ from = "sms@cellpost.local"
 name = {{printf "%q" .Name}}
 device = {{printf "%q" .Device}} # a real one: "/dev/ttyUSB2"
 msisdn = {{printf "%q" .MSISDN}}
+flow = {{printf "%q" .Flow}}
 {{range .Slot}}
 [[modem.slot]] # its second SIM, for when the first is in trouble
 sim = {{printf "%q" .SIM}}
@@ -172,7 +174,10 @@ func (v demoVerb) writeConfig(file, dir, smarthost string, modems []*sim.Modem) 
 		Modems               []modemEntry
 	}{Dir: dir, SMTP: v.SMTP, Smarthost: smarthost}
 	for i, m := range modems {
-		e := modemEntry{Name: fmt.Sprintf("m%d", i), Device: devicePath(dir, i)}
+		e := modemEntry{Name: fmt.Sprintf("m%d", i), Device: devicePath(dir, i), Flow: noFlow}
+		if m.Options().Profile == "tc35" { // it loses octets without
+			e.Flow = rtsctsFlow
+		}
 		for slot, card := range m.Cards() {
 			if slot == 0 {
 				e.MSISDN = card.MSISDN
@@ -210,7 +215,7 @@ func welcome(file, smtp string, modems int) string {
 	if err != nil {
 		self = "cellpost"
 	}
-	self, file = shellWord(self), shellWord(file)
+	self, file = modem.ShellWord(self), modem.ShellWord(file)
 	host, port, _ := net.SplitHostPort(smtp)
 	if host == "" {
 		host = "localhost"
@@ -240,17 +245,6 @@ What became of it, and how the modems are:
 %[8]s modem list --config %[9]s
 
 `, modems, smtp, host, port, demoUser, demoPassword, demoAPIID, self, file)
-}
-
-// shellWord writes s so that a shell takes it for one word.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._-+", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // display prints what arrives, one thing at a time.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cellpost/ingress/httpd"
+	"cellpost/modem"
 )
 
 type modemVerb struct {
@@ -114,7 +115,7 @@ func (v modemResetVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return v.say(s, r, v.Name+": "+r.Step+" begun, see cellpost modem show "+v.Name)
+	return v.say(s, r, v.Name+": "+r.Step+" begun, see cellpost modem show "+modem.ShellWord(v.Name))
 }
 
 type modemTraceVerb struct {

@@ -1,6 +1,7 @@
 package at
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,14 +18,20 @@ const defaultBaud = 115200
 // ErrNoPort means that a path leads to something else than a serial port.
 var ErrNoPort = errors.New("no serial port: correct device")
 
-// Open opens a serial port with 8 data bits, no parity and 1 stop bit, raises
-// DTR and RTS, and locks it against other programs that lock. A baud of zero
-// is 115,200. Close frees a Read and a Write that block. The error wraps
+// Mode is how octets go over a serial port, beyond 8 data bits, no parity and 1
+// stop bit.
+type Mode struct {
+	Baud int // octets take ten bits each; 0: 115,200
+
+	// RTSCTS has either side wait for the other by RTS and CTS. Over a cable
+	// without these two nothing is ever written: Write blocks until Close.
+	RTSCTS bool
+}
+
+// Open opens a serial port, raises DTR and RTS, and locks it against other
+// programs that lock. Close frees a Read and a Write that block. The error wraps
 // [ErrNoPort] where that is why.
-func Open(path string, baud int) (io.ReadWriteCloser, error) {
-	if baud == 0 {
-		baud = defaultBaud
-	}
+func Open(path string, m Mode) (io.ReadWriteCloser, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, explain(err)
@@ -37,7 +44,7 @@ func Open(path string, baud int) (io.ReadWriteCloser, error) {
 		file.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, explain(err))
 	}
-	mode, err := serial.Open(path, &serial.Mode{BaudRate: baud, DataBits: 8})
+	mode, err := serial.Open(path, &serial.Mode{BaudRate: cmp.Or(m.Baud, defaultBaud), DataBits: 8})
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("set up %s as a serial port: %w", path, err)
@@ -46,6 +53,10 @@ func Open(path string, baud int) (io.ReadWriteCloser, error) {
 	if err := p.raise(); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("raise DTR and RTS of %s: %w", path, err)
+	}
+	if err := p.flow(m.RTSCTS); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("use RTS and CTS of %s: %w: take flow out of the configuration if it has none", path, err)
 	}
 	return p, nil
 }
@@ -118,4 +129,24 @@ func (p *port) raise() error {
 		}
 	}
 	return nil
+}
+
+// flow has the kernel heed RTS and CTS. The library switches that off.
+func (p *port) flow(rtscts bool) error {
+	if !rtscts {
+		return nil
+	}
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		var t *unix.Termios
+		if t, set = unix.IoctlGetTermios(int(fd), unix.TCGETS); set == nil {
+			t.Cflag |= unix.CRTSCTS
+			set = unix.IoctlSetTermios(int(fd), unix.TCSETS, t)
+		}
+	})
+	return errors.Join(err, set)
 }

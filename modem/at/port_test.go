@@ -25,7 +25,7 @@ func openPTY(t testing.TB) (port io.ReadWriteCloser, master *os.File, path strin
 		t.Fatal(err)
 	}
 	path = slave.Name()
-	port, err = Open(path, 0)
+	port, err = Open(path, Mode{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,12 +145,12 @@ func TestWriteAfterClose(t *testing.T) {
 
 func TestOpenLocks(t *testing.T) {
 	port, _, path := openPTY(t)
-	_, err := Open(path, 0)
+	_, err := Open(path, Mode{})
 	if err == nil || !strings.Contains(err.Error(), "ModemManager") {
 		t.Errorf("the second Open: %v, want what to do", err)
 	}
 	port.Close()
-	again, err := Open(path, 0)
+	again, err := Open(path, Mode{})
 	if err != nil {
 		t.Fatalf("Open after Close: %v", err)
 	}
@@ -162,7 +162,7 @@ func TestOpenErrors(t *testing.T) {
 		{"missing", "/dev/ttyNone", "plug the modem in"},
 		{"no serial port", os.DevNull, "serial port"},
 	} {
-		if _, err := Open(tt.path, 0); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Open(tt.path, Mode{}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q in it", tt.name, err, tt.want)
 		}
 	}
@@ -203,8 +203,43 @@ func TestOpenNoPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]bool{dir: true, file: true, pipe: true, "/dev/null": true, "/dev/zero": true, dir + "/none": false} {
-		if _, err := Open(path, 0); err == nil || errors.Is(err, ErrNoPort) != want {
+		if _, err := Open(path, Mode{}); err == nil || errors.Is(err, ErrNoPort) != want {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestOpenMode: a port has the rate and the flow control that were asked for,
+// whatever it had before.
+func TestOpenMode(t *testing.T) {
+	first, master, path := openPTY(t)
+	first.Close()
+	for _, tt := range []struct {
+		mode Mode
+		want uint32 // of the rate and CRTSCTS
+	}{
+		{Mode{}, unix.B115200},
+		{Mode{Baud: 9600, RTSCTS: true}, unix.B9600 | unix.CRTSCTS},
+		{Mode{Baud: 19200}, unix.B19200},
+		{Mode{Baud: 460800, RTSCTS: true}, unix.B460800 | unix.CRTSCTS},
+		{Mode{RTSCTS: true}, unix.B115200 | unix.CRTSCTS},
+	} {
+		port, err := Open(path, tt.mode)
+		if err != nil {
+			t.Fatalf("%+v: %v", tt.mode, err)
+		}
+		raw, err := master.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set *unix.Termios
+		controlled := raw.Control(func(fd uintptr) { set, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+		if err := errors.Join(controlled, err); err != nil {
+			t.Fatal(err)
+		}
+		if got := set.Cflag & (unix.CBAUD | unix.CRTSCTS); got != tt.want {
+			t.Errorf("%+v: %#o, want %#o", tt.mode, got, tt.want)
+		}
+		port.Close()
 	}
 }

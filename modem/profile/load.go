@@ -81,6 +81,7 @@ type entry struct {
 	Match *matchEntry `toml:"match"`
 
 	Init    []command `toml:"init"`
+	Flow    []command `toml:"flow"`
 	Ready   []signal  `toml:"ready"`
 	ReadyIn *span     `toml:"ready_in"`
 	Started []signal  `toml:"started"`
@@ -298,7 +299,7 @@ func (e *entry) checkLists() error {
 		key string
 		n   int
 	}{
-		{"init", len(e.Init)}, {"ready", len(e.Ready)}, {"started", len(e.Started)}, {"noise", len(e.Noise)}, {"full", len(e.Full)},
+		{"init", len(e.Init)}, {"flow", len(e.Flow)}, {"ready", len(e.Ready)}, {"started", len(e.Started)}, {"noise", len(e.Noise)}, {"full", len(e.Full)},
 		{"cnmi", len(e.CNMI)}, {"sweep", len(e.Sweep)}, {"restart", len(e.Restart)},
 	} {
 		if list.n > maxList {
@@ -420,9 +421,14 @@ func (e *entry) checkWhole(p Profile) error {
 	if len(p.Restart) > 0 && p.Back == 0 {
 		return e.fault("back", "profile %s is restarted, and not waited for (write back = \"30s\")", p.Name)
 	}
-	for _, cmd := range p.Init {
-		if strings.EqualFold(cmd, "+CFUN=1,1") || slices.Contains(p.Restart, cmd) {
-			return e.fault("init", "init of %s restarts the module at each start: %q (remove it)", p.Name, cmd)
+	for _, list := range []struct {
+		key      string
+		commands []string
+	}{{"init", p.Init}, {"flow", p.Flow}} {
+		for _, cmd := range list.commands {
+			if strings.EqualFold(cmd, "+CFUN=1,1") || slices.Contains(p.Restart, cmd) {
+				return e.fault(list.key, "%s of %s restarts the module at each start: %q (remove it)", list.key, p.Name, cmd)
+			}
 		}
 	}
 	return nil
@@ -457,6 +463,7 @@ func (e *entry) give(p *Profile) {
 		p.Match = Match{m.Manufacturer.Regexp, m.Model.Regexp, m.Revision.Regexp, ids(m.USB)}
 	}
 	texts(&p.Init, e.Init)
+	texts(&p.Flow, e.Flow)
 	texts(&p.Ready, e.Ready)
 	texts(&p.Started, e.Started)
 	texts(&p.Noise, e.Noise)

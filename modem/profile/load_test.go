@@ -137,6 +137,7 @@ func TestLoadErrors(t *testing.T) {
 		{head + "like = 'telit'\nback = '0s'\n", "mine.toml:5: profile a is restarted, and not waited for (write back"},
 		{head + "radio = ['+CFUN=1']\n", "mine.toml:4: radio of a has 1 commands (write two"},
 		{head + "radio = ['+CFUN=0', '+CFUN=1', '+COPS=0']\n", "mine.toml:4: radio of a has 3"},
+		{head + "flow = ['+CFUN=1,1']\n", "mine.toml:4: flow of a restarts the module at each start"},
 		{head + "init = ['+CFUN=1,1']\n", "mine.toml:4: init of a restarts the module at each start"},
 		{head + "init = ['#REBOOT']\nlike = 'telit'\n", "mine.toml:4: init of a restarts"},
 		{"[[profile]]\nname = 'huawei'\nlike = 'huawei'\ninit = ['^RESET']\n", "mine.toml:4: init of huawei-me909 restarts"},
@@ -270,7 +271,7 @@ func FuzzLoad(f *testing.F) {
 			if !ok || p.Name != name || name != generic && p.Match.empty() || p.IndexBase>>1 != 0 {
 				t.Errorf("%q: %+v, %t", name, p, ok)
 			}
-			for _, cmd := range slices.Concat(p.Init, p.Radio, p.Restart) {
+			for _, cmd := range slices.Concat(p.Init, p.Flow, p.Radio, p.Restart) {
 				if cmd == "" || strings.ContainsAny(cmd, "\r\n\x1a") || strings.HasPrefix(strings.ToUpper(cmd), "AT") {
 					t.Errorf("%q: command %q", name, cmd)
 				}

@@ -21,6 +21,7 @@ type Profile struct {
 
 	// Bring-up.
 	Init    []string      // sent once the module answers; a refusal is no error
+	Flow    []string      // makes it use RTS and CTS; sent after Init where the operator says that the cable has them
 	Ready   []string      // unsolicited lines after a start, all of which have to come before messages are sent, the surest sign last: "SMS DONE"
 	ReadyIn time.Duration // the longest wait for them; a module that had started before says nothing
 	Started []string      // lines that are said by a module that has just started, or goes off: "RDY", "^SHUTDOWN"

@@ -131,7 +131,9 @@ func TestFacts(t *testing.T) {
 		{"quectel-ep06", func(p Profile) bool { return p.ListEach && p.Slots.Query == "+QUIMSLOT?" }, "lists each"},
 		{"quectel-2g", func(p Profile) bool { return p.CNMI == nil && p.Ready[0] == "Call Ready" }, "what it offers"},
 		{"quectel-m66-ds", func(p Profile) bool { return p.Slots.Select[1] == "+QDSIM=1" && p.Ready[0] == "Call Ready" }, "+QDSIM"},
-		{"siemens-tc35", func(p Profile) bool { return p.Init[0] == `\Q3` && p.CNMI[0] == "3,2,0,1,1" }, `AT\Q3`},
+		{"siemens-tc35", func(p Profile) bool {
+			return p.Flow[0] == `\Q3` && !slices.Contains(p.Init, `\Q3`) && p.CNMI[0] == "3,2,0,1,1"
+		}, `AT\Q3`},
 		{"wavecom", func(p Profile) bool { return p.ReportMemory == "SR" && slices.Equal(p.Sweep, []string{"SM", "SR"}) }, "SR is a memory"},
 		{"wavecom", func(p Profile) bool { return p.Radio[1] == "+CFUN=1,0" && !slices.Contains(p.Restart, p.Radio[1]) }, "a radio that does not restart it"},
 		{"huawei-e3372", func(p Profile) bool { return slices.Equal(p.Full, []string{"^SMMEMFULL"}) }, "^SMMEMFULL"},
