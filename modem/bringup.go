@@ -26,7 +26,7 @@ func (s *session) bringUp(ctx context.Context, take *rung) error {
 // in what it stored. One that was up and has started anew needs more than that:
 // the session ends. followUp must not run meanwhile.
 func (s *session) agree(ctx context.Context) error {
-	return inOrder(ctx, s.dialect, s.remembers, s.alphabet, s.acknowledgeOwed, s.messageService, s.reception, s.watch, s.readNetwork, s.sweep)
+	return inOrder(ctx, s.dialect, s.remembers, s.alphabet, s.messageService, s.acknowledgeOwed, s.reception, s.watch, s.readNetwork, s.sweep)
 }
 
 // inOrder takes the steps one after the other, up to the first error.

@@ -240,16 +240,19 @@ func (s *session) simName() string {
 }
 
 // takeEarly gives the SIM its name, and takes in what came before it had one.
-// followUp does not run yet: what is to be acknowledged is owed.
 func (s *session) takeEarly(name string) {
 	s.mu.Lock()
 	s.sim = name
 	early := s.early
 	s.early, s.spilt = nil, false
 	s.mu.Unlock()
-	for _, tpdu := range early {
-		if s.take(tpdu) {
-			s.owes.Store(true)
+	for _, e := range early {
+		if !s.take(e.tpdu) {
+			continue
+		}
+		if s.unsaid = e.came; e.stale {
+			s.unsaid = time.Time{}
+			s.leave()
 		}
 	}
 }

@@ -55,7 +55,10 @@ func TestManyCodesBeforeTheName(t *testing.T) {
 	b.await("called", func(modem.Facts) bool { return len(b.m.Calls()) == 1 })
 	name()
 	b.awaitState(modem.Ready)
-	b.log.waitOrder(t, "received diafaan.com", "AT+CNMA")
+	b.log.wait(t, "received diafaan.com", 1)
+	if b.log.count("AT+CNMA") > 0 {
+		t.Error("something was acknowledged that may have been another")
+	}
 }
 
 // TestRadioOff: a module that was left with its radio off gets it on.

@@ -149,7 +149,7 @@ func (s *session) received(lines []string) {
 	waits := s.sim == ""
 	spilt := waits && len(s.early) >= earlyMost
 	if waits && !spilt {
-		s.early = append(s.early, tpdu)
+		s.early = append(s.early, earlyTPDU{tpdu, time.Now(), !s.told.Load()})
 	}
 	first := spilt && !s.spilt
 	s.spilt = s.spilt || spilt
@@ -157,9 +157,27 @@ func (s *session) received(lines []string) {
 	if first {
 		s.m.log.Error("messages or reports dropped: too many came before the name of the SIM was known", "kept", earlyMost)
 	}
-	if !waits && s.take(tpdu) {
-		s.later(s.acknowledge)
+	if waits || !s.take(tpdu) {
+		return
 	}
+	if !s.told.Load() {
+		s.leave() // it may have come to an earlier process, and the module waits for it no more
+		return
+	}
+	came := time.Now()
+	s.later(func(ctx context.Context) { s.acknowledge(ctx, came) })
+}
+
+// ackWithin is how late a message is acknowledged at most. The shortest wait of a
+// module is 15 s: what comes later would be taken for the next message, which is
+// not stored.
+const ackWithin = 10 * time.Second
+
+// earlyTPDU waits for the name of its SIM.
+type earlyTPDU struct {
+	tpdu  []byte
+	came  time.Time
+	stale bool // it may have come to an earlier process
 }
 
 // take keeps a TPDU that came directly, and reports whether it is to be acknowledged.
@@ -273,19 +291,32 @@ func cutSMSC(line string) ([]byte, error) {
 }
 
 // acknowledge confirms the code that came last.
-func (s *session) acknowledge(ctx context.Context) {
+func (s *session) acknowledge(ctx context.Context, came time.Time) {
 	if !s.setup.acknowledge {
+		return
+	}
+	if time.Since(came) > ackWithin {
+		s.leave()
 		return
 	}
 	_, err := s.dialogue.Command(ctx, "+CNMA", commandTimeout)
 	switch {
 	case err == nil:
 	case stalls(err), ctx.Err() != nil:
-		s.owes.Store(true)
+		s.leave()
 		s.stalledBy(err)
 	default:
 		s.announceAgain(ctx)
 	}
+}
+
+// acknowledgeOwed confirms what came before the name of the SIM was known.
+func (s *session) acknowledgeOwed(ctx context.Context) error {
+	if !s.unsaid.IsZero() {
+		s.acknowledge(ctx, s.unsaid)
+		s.unsaid = time.Time{}
+	}
+	return nil
 }
 
 // announceAgain tells the module again how to report. One that was kept waiting
@@ -294,12 +325,4 @@ func (s *session) announceAgain(ctx context.Context) {
 	if s.setup.acknowledge && s.setup.cnmi != "" {
 		s.order(ctx, s.setup.cnmi, commandTimeout)
 	}
-}
-
-// acknowledgeOwed makes up for the acknowledgement that a stall has swallowed.
-func (s *session) acknowledgeOwed(ctx context.Context) error {
-	if s.owes.Swap(false) {
-		s.order(ctx, "+CNMA", commandTimeout)
-	}
-	return nil
 }

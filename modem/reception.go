@@ -208,6 +208,7 @@ func (s *session) reception(ctx context.Context) error {
 		}
 	}
 	s.m.cnmi = s.setup.cnmi
+	s.told.Store(true)
 	s.m.learn(func(f *Facts) {
 		f.Reception, f.Setup, f.NoReports = s.setup.cnmi, s.agreed(), s.setup.reports() == "0"
 	})

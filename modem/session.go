@@ -32,7 +32,7 @@ type session struct {
 	profile  profile.Profile            // from identify on
 	setup    setup                      // not changed while followUp runs
 	up       atomic.Bool                // the module was brought up: it has no reason to start anew
-	owes     atomic.Bool                // an acknowledgement that a stall has swallowed
+	told     atomic.Bool                // the module was told in this session how to report
 
 	acknowledges atomic.Bool // what comes directly waits for AT+CNMA
 
@@ -40,10 +40,11 @@ type session struct {
 
 	smscRefused atomic.Int32 // messages in a row that were refused for the service centre
 
-	mu        sync.Mutex // guards what follows
-	sim       string     // name of the SIM in routes; empty until it is known
-	early     [][]byte   // TPDUs that came before it was
-	spilt     bool       // there was no room for more of them
+	mu        sync.Mutex  // guards what follows
+	sim       string      // name of the SIM in routes; empty until it is known
+	early     []earlyTPDU // that came before it was
+	unsaid    time.Time   // when the last of those came that is to be acknowledged; zero: none is
+	spilt     bool        // there was no room for more of them
 	starts    startLines
 	heard     map[string]bool // ready signals; from restarted on, those since then
 	lately    map[string]bool // those since the module was last found not to have started anew

@@ -350,6 +350,7 @@ func (s *session) settleSlot(ctx context.Context, d time.Duration) error {
 		if told = err == nil; !told {
 			again = time.After(busyAgain)
 		}
+		s.told.Store(told)
 	}
 }
 

@@ -454,7 +454,7 @@ func TestEarlyOfOtherSIM(t *testing.T) {
 		}
 		b.byNumber("447700900001", time.Hour)
 		time.Sleep(15 * time.Minute)
-		if b.log.count("message by sim-a") != 1 {
+		if b.log.count("message by sim-a") == 0 { // twice, if it came just before the port was closed
 			b.t.Error("it did not come by its own")
 		}
 	})
