@@ -1,4 +1,4 @@
-# What scripts rely on: run, test, build, check, bench, cross.
+# What scripts rely on: run, test, build, check, bench, crash, cross.
 # Everything that is missing is installed by the script in need.sh, which says so.
 
 GO      ?= go
@@ -7,7 +7,7 @@ BUILD   := $(GO) build -trimpath
 # One compiler cache and the C compiler that cgo needs for SQLite.
 export CGO_ENABLED = 1
 
-.PHONY: run test build check bench cross fuzz clean
+.PHONY: run test build check bench crash cross fuzz clean
 
 run: build
 	bin/cellpost demo
@@ -32,6 +32,12 @@ bench:
 	@./need.sh gcc
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./test
 	$(GO) test -run '^$$' -bench . ./pdu ./modem/at ./queue/sqlite ./ingress
+
+# Kills and power cuts, half and half; make test does a few of them.
+CRASHES ?= 1000
+crash:
+	@./need.sh gcc
+	CRASHES=$(CRASHES) $(GO) test -run '^TestCrash$$' -count 1 -v -timeout 0 ./test
 
 # Every fuzz target for as long as FUZZTIME says: 10m, or so many runs: 3000x.
 # The toolchain sometimes calls the end of a time a failure, but not of a count.

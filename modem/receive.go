@@ -303,18 +303,20 @@ func (s *session) acknowledge(ctx context.Context, came time.Time) {
 	switch {
 	case err == nil:
 	case stalls(err), ctx.Err() != nil:
-		s.leave()
+		s.unsaid = came // after the resync, if that is soon
 		s.stalledBy(err)
 	default:
 		s.announceAgain(ctx)
 	}
 }
 
-// acknowledgeOwed confirms what came before the name of the SIM was known.
+// acknowledgeOwed confirms what came before the name of the SIM was known, or when
+// the module stalled. followUp does not run meanwhile.
 func (s *session) acknowledgeOwed(ctx context.Context) error {
-	if !s.unsaid.IsZero() {
-		s.acknowledge(ctx, s.unsaid)
-		s.unsaid = time.Time{}
+	came := s.unsaid
+	s.unsaid = time.Time{}
+	if !came.IsZero() {
+		s.acknowledge(ctx, came)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type session struct {
 	mu        sync.Mutex  // guards what follows
 	sim       string      // name of the SIM in routes; empty until it is known
 	early     []earlyTPDU // that came before it was
-	unsaid    time.Time   // when the last of those came that is to be acknowledged; zero: none is
+	unsaid    time.Time   // when that came which is still to be acknowledged; zero: nothing is. Of the dialogue's owner
 	spilt     bool        // there was no room for more of them
 	starts    startLines
 	heard     map[string]bool // ready signals; from restarted on, those since then

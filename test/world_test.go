@@ -164,6 +164,7 @@ type gateway struct {
 	t   testing.TB
 	log *tail
 
+	ready  chan struct{} // closed when it says that it is
 	silent chan struct{} // closed when all that it said is in the log
 }
 
@@ -178,10 +179,14 @@ func resident(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the gateway, and returns when it says that it is ready.
-func (w *world) start() *gateway {
+// launch runs the gateway, with more in its environment.
+func (w *world) launch(env ...string) *gateway {
 	w.t.Helper()
-	g := &gateway{Cmd: resident("serve", "--config", w.config), t: w.t, log: &tail{}, silent: make(chan struct{})}
+	g := &gateway{
+		Cmd: resident("serve", "--config", w.config), t: w.t, log: &tail{},
+		ready: make(chan struct{}), silent: make(chan struct{}),
+	}
+	g.Env = append(g.Env, env...)
 	stderr, err := g.StderrPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -195,18 +200,24 @@ func (w *world) start() *gateway {
 			w.t.Logf("log of the gateway:\n%s", g.log)
 		}
 	})
-	ready := make(chan struct{}, 1)
 	go func() {
 		defer close(g.silent)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			g.log.add(lines.Text())
 			if strings.Contains(lines.Text(), "msg=ready") {
-				ready <- struct{}{}
+				close(g.ready)
 			}
 		}
 	}()
+	return g
+}
+
+// start is launch, and returns when the gateway says that it is ready.
+func (w *world) start() *gateway {
+	w.t.Helper()
+	g := w.launch()
 	select {
-	case <-ready:
+	case <-g.ready:
 	case <-g.silent:
 		w.t.Fatalf("the gateway did not come up:\n%s", g.log)
 	case <-time.After(patience):
