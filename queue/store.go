@@ -12,7 +12,8 @@ import (
 // Store keeps messages. Its methods are transitions, not rows: each is one
 // transaction that checks what it changes, decides by the [sms.Rules] that the
 // store was opened with, writes the timeline, and is durable when it returns.
-// All may be called concurrently.
+// All may be called concurrently. A context keeps a transition from beginning, and
+// cuts none short.
 type Store interface {
 	// Add takes a batch: every message queued or scheduled as its State says,
 	// its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the

@@ -59,26 +59,30 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 
 // fetch claims and holds, one message at a time.
 func (w *worker) fetch(ctx context.Context) {
-	for ctx.Err() == nil {
+	for failing := false; ctx.Err() == nil; {
 		c, err := w.fetchOne(ctx)
+		failed := failing
+		failing = err != nil && !errors.Is(err, ErrNothing)
 		switch {
 		case err == nil:
 			w.hold(ctx, c)
 		case errors.Is(err, ErrNothing):
 			w.rest(ctx)
 		case ctx.Err() == nil:
-			w.q.log.Error("claim", "modem", w.by.Modem, "err", err)
+			if !failed {
+				w.q.log.Error("claim", "modem", w.by.Modem, "err", err)
+			}
 			w.pause(ctx, clerkRetry)
 		}
 	}
 }
 
-// fetchOne asks the store for work. It does not end with ctx: an attempt that is
-// opened has to be known here.
+// fetchOne asks the store for work. When ctx has ended none is begun, and what was
+// begun is waited for: an attempt that is opened has to be known here.
 func (w *worker) fetchOne(ctx context.Context) (Claim, error) {
 	by := w.by
 	by.Alone = w.q.roster.alone(w)
-	return w.q.store.Claim(context.WithoutCancel(ctx), by)
+	return w.q.store.Claim(ctx, by)
 }
 
 // rest waits for work. Before it does, a worker with a free line asks for what
