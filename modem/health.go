@@ -73,7 +73,7 @@ var complaints = map[State]Finding{
 	NoSIM:      {Code: "sim-absent", Cause: "there is no SIM, or it has no contact", Step: "insert a SIM, chip towards the contacts"},
 	PINMissing: {Code: "sim-pin-missing", Cause: "the SIM asks for its PIN", Step: "write pin for this modem into the configuration, then restart"},
 	PINWrong: {Code: "sim-pin-wrong", Cause: "the SIM did not take the configured PIN, or bears only one more try; it is not tried, for the third wrong one locks it",
-		Step: "set the right pin for this SIM in the configuration, then restart; if it has one try left, unlock it in a telephone first"},
+		Step: "set the right pin for this SIM in the configuration, then restart; if it has one try left, unlock it in a telephone first, and remove the file pins in data_dir"},
 	PUK: {Code: "sim-puk", Cause: "the SIM is blocked and asks for its PUK", Step: "unblock the SIM in a telephone with its PUK"},
 	Locked: {Code: "modem-locked", Cause: "the module is locked to a network, or to a SIM, and this SIM is another",
 		Step: "unlock it with the code of its seller, or use a SIM of that network"},

@@ -39,7 +39,8 @@ func (s *session) mayTryPIN(ctx context.Context) bool {
 		return false
 	}
 	left, refused := s.triesLeft(ctx), s.m.cfg.PINs.has(slot.key.PIN, s.cardNow())
-	if left != 1 && !(refused && left < pinTries) {
+	last := left == 1 || left == 0 && s.m.cfg.PINs.tried(s.cardNow()) >= pinTries-1
+	if !last && !(refused && left < pinTries) {
 		return true
 	}
 	s.m.log.Error("the PIN is not given", "tries_left", left, "given_before", refused)

@@ -45,8 +45,14 @@ func TestPINs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(p.read()); n != pinsMost {
-		t.Errorf("%d lines", n)
+	if all, err := p.read(); len(all) != pinsMost || err != nil {
+		t.Errorf("%d lines, %v", len(all), err)
+	}
+	if n := p.tried(lockedSIM{fmt.Sprint(bID, 3*pinsMost-1), "m1,1"}); n != 1 {
+		t.Errorf("%d PINs were tried", n)
+	}
+	if broken := NewPINs(t.TempDir()); !broken.has("1111", a) || broken.add("1111", a) == nil { // a directory cannot be read
+		t.Error("what cannot be read counts as nothing")
 	}
 	var none *PINs
 	if none.add("1111", a) != nil || none.has("1111", a) || none.any() || none.clear(a) != nil {

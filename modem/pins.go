@@ -52,17 +52,32 @@ func digestPIN(pin string) string { return fmt.Sprintf("%x", sha256.Sum256([]byt
 // pinsMost bounds the file: nobody has so many SIMs with wrong PINs.
 const pinsMost = 64
 
-// has reports whether a PIN was given to a SIM.
+// has reports whether a PIN was given to a SIM. Any may have been, if the file
+// cannot be read.
 func (p *PINs) has(pin string, card lockedSIM) bool {
-	return slices.ContainsFunc(p.read(), func(g pinGiven) bool { return g.digest == digestPIN(pin) && g.card.is(card) })
+	all, err := p.read()
+	return err != nil || slices.ContainsFunc(all, func(g pinGiven) bool { return g.digest == digestPIN(pin) && g.card.is(card) })
 }
 
-func (p *PINs) any() bool { return len(p.read()) > 0 }
+// tried is how many PINs were given to a SIM.
+func (p *PINs) tried(card lockedSIM) int {
+	all, _ := p.read()
+	return len(slices.DeleteFunc(all, func(g pinGiven) bool { return !g.card.is(card) }))
+}
+
+func (p *PINs) any() bool {
+	all, err := p.read()
+	return err != nil || len(all) > 0
+}
 
 // add remembers a PIN before it is given.
 func (p *PINs) add(pin string, card lockedSIM) error {
 	return p.change(func(all []pinGiven) []pinGiven {
-		all = append(all, pinGiven{digestPIN(pin), card})
+		g := pinGiven{digestPIN(pin), card}
+		if slices.Contains(all, g) {
+			return all
+		}
+		all = append(all, g)
 		return all[max(0, len(all)-pinsMost):]
 	})
 }
@@ -74,9 +89,9 @@ func (p *PINs) clear(card lockedSIM) error {
 	})
 }
 
-func (p *PINs) read() []pinGiven {
+func (p *PINs) read() ([]pinGiven, error) {
 	if p == nil {
-		return nil
+		return nil, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +104,10 @@ func (p *PINs) change(edit func([]pinGiven) []pinGiven) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	was := p.lines()
+	was, err := p.lines()
+	if err != nil {
+		return err
+	}
 	now := edit(slices.Clone(was))
 	if slices.Equal(was, now) {
 		return nil
@@ -107,10 +125,12 @@ func (p *PINs) change(edit func([]pinGiven) []pinGiven) error {
 	return renameio.WriteFile(p.path, []byte(text.String()), 0o600)
 }
 
-// lines reads the file. What cannot be read cannot be written either, and then no
-// PIN is given.
-func (p *PINs) lines() []pinGiven {
-	text, _ := os.ReadFile(p.path)
+// lines reads the file, which need not be there.
+func (p *PINs) lines() ([]pinGiven, error) {
+	text, err := os.ReadFile(p.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	var all []pinGiven
 	for line := range strings.Lines(string(text)) {
 		f := append(strings.Fields(line), "")
@@ -119,5 +139,5 @@ func (p *PINs) lines() []pinGiven {
 		}
 		all = append(all, pinGiven{f[0], lockedSIM{place: f[1], iccid: f[2]}})
 	}
-	return all
+	return all, nil
 }

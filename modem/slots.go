@@ -71,7 +71,7 @@ func (s slotState) held(now time.Time) bool {
 // a registration.
 func (s *slotState) leave(why string, first time.Duration, now time.Time) {
 	switch {
-	case s.hold == 0 || now.Sub(s.taken) >= s.hold:
+	case s.hold == 0 || now.Sub(s.taken) >= s.hold+networkTrouble: // which is part of the trouble
 		s.hold = first
 	case !s.forced:
 		s.hold = min(2*s.hold, max(first, holdMost))

@@ -93,7 +93,7 @@ func TestHold(t *testing.T) {
 		want         time.Duration
 	}{
 		{0, time.Hour, first}, {first, time.Minute, 2 * first}, {2 * first, time.Minute, 4 * first},
-		{slotRest, slotRest, 4 * first}, {4 * first, 0, 8 * first}, {8 * first, 8 * first, first},
+		{slotRest, slotRest, 4 * first}, {4 * first, 0, 8 * first}, {8 * first, 9 * first, first},
 		{first, 0, 2 * first}, {2 * first, 0, 4 * first}, {4 * first, 0, 8 * first}, {8 * first, 0, 16 * first},
 		{16 * first, 0, 32 * first}, {32 * first, 0, holdMost}, {holdMost, 0, holdMost},
 	} {
