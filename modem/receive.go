@@ -34,11 +34,13 @@ func codes(families *profile.Table) []at.Code {
 	return c
 }
 
-// startLines are what a module says at its start.
+// startLines are what a module says unasked that means something: at its start, and
+// when it has no room.
 type startLines struct {
 	started []string // one that starts in the middle of work
 	ready   []string // what it has to say before it takes messages
 	readyIn time.Duration
+	full    []string // without blanks
 }
 
 // startsOf returns the lines of a family, which may not be known yet. The first
@@ -46,7 +48,11 @@ type startLines struct {
 func startsOf(p profile.Profile) startLines {
 	started := []string{"RDY", "^SYSSTART", "NORMAL POWER DOWN"}
 	ready := []string{"Call Ready", "SMS Ready"}
-	return startLines{append(started, p.Started...), append(ready, p.Ready...), cmp.Or(p.ReadyIn, anyReadyIn)}
+	full := slices.Clone(p.Full)
+	for i := range full {
+		full[i] = strings.ReplaceAll(full[i], " ", "")
+	}
+	return startLines{append(started, p.Started...), append(ready, p.Ready...), cmp.Or(p.ReadyIn, anyReadyIn), full}
 }
 
 // anyReadyIn is how late after its start a module may say that it is ready that is
@@ -82,7 +88,7 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 	case "+CUSD":
 		s.heardUSSD(lines)
 	}
-	if noRoom(lines[0], s.m.knownProfile()) {
+	if s.noRoom(lines[0]) {
 		s.later(s.sweepNow)
 	}
 	s.m.learnTime(parseClock(lines[0], time.Now()))
@@ -96,9 +102,10 @@ func (s *session) unsolicited(lines []string, rebooted func()) {
 
 // noRoom tells whether a line says that a memory for messages is full. Some modules
 // put blanks between its fields, some do not.
-func noRoom(line string, p profile.Profile) bool {
-	line = strings.ReplaceAll(line, " ", "")
-	return slices.ContainsFunc(p.Full, func(f string) bool { return strings.HasPrefix(line, strings.ReplaceAll(f, " ", "")) })
+func (s *session) noRoom(line string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return begins(strings.ReplaceAll(line, " ", ""), s.starts.full) != ""
 }
 
 // startSaid takes note of what a module says when it starts, and reports
