@@ -32,6 +32,7 @@ type config struct {
 	Route         []routeEntry `toml:"route"` // longest prefix wins; none: every SIM in one tier
 	Send          sendConfig   `toml:"send"`
 	Inbox         inboxConfig  `toml:"inbox"`
+	Store         storeConfig  `toml:"store"`
 }
 
 // smtpConfig is a listener for mail.
@@ -115,6 +116,7 @@ func defaults() config {
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
 		},
 		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
+		Store: storeConfig{Snapshot: pause(time.Hour)},
 	}
 }
 
@@ -233,7 +235,7 @@ func (c *config) check(s source) error {
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSend, c.checkMailOut} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSend, c.checkMailOut, c.checkStore} {
 		if err := check(s); err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ result_timeout = "90s"
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
 		},
 		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
+		Store: storeConfig{Snapshot: pause(time.Hour)},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

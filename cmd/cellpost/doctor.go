@@ -120,6 +120,7 @@ func (f diagnosis) String() string {
 func (d *doctor) all(ctx context.Context) {
 	d.tell(diagnosis{Subject: "configuration", Code: allRight, Cause: "valid"})
 	d.tell(lookAtDisk(d.config.DataDir)...)
+	d.tell(lookAtRescued(d.config)...)
 	modems, runs, told := d.gateway(ctx)
 	d.clock(ctx, runs && told)
 	if !told {

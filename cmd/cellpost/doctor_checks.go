@@ -16,6 +16,7 @@ import (
 
 	"cellpost/ingress/httpd"
 	"cellpost/modem/usb"
+	"cellpost/queue/sqlite"
 )
 
 // disk is what a file system says of itself.
@@ -47,8 +48,40 @@ func lookAtDisk(dir string) []diagnosis {
 	}
 	return []diagnosis{judgeDisk(dir, disk{
 		free: st.Bavail * uint64(st.Bsize), files: st.Ffree, counts: st.Files > 0,
-		readOnly: int64(st.Flags)&unix.ST_RDONLY != 0, denied: unix.Access(dir, unix.W_OK) != nil,
+		readOnly: int64(st.Flags)&unix.ST_RDONLY != 0 || refusesFiles(dir), denied: unix.Access(dir, unix.W_OK) != nil,
 	})}
+}
+
+// refusesFiles reports whether a file system takes no file because it is read-only:
+// since Linux 6.12 one that found an error in itself does not show it otherwise.
+func refusesFiles(dir string) bool {
+	f, err := os.CreateTemp(dir, ".doctor-")
+	if err != nil {
+		return errors.Is(err, syscall.EROFS)
+	}
+	f.Close()
+	os.Remove(f.Name())
+	return false
+}
+
+// lookAtRescued looks for databases that were damaged and have been replaced.
+func lookAtRescued(c config) []diagnosis {
+	list, err := sqlite.ListRescued(c.database())
+	if err != nil {
+		return []diagnosis{{Subject: "queue", Code: "queue-rescued-unreadable", Cause: err.Error(), NextStep: "run this as root, or as the user of the gateway"}}
+	}
+	var found []diagnosis
+	for _, r := range list {
+		f := diagnosis{Subject: "queue", Code: "queue-rescued", Since: r.At}
+		f.Cause = fmt.Sprintf("the database was damaged (%s). The snapshot of %s took its place: what was accepted, sent, reported, received or booked after that is not in it, and %d messages that may have been sent since are marked",
+			r.Why, r.Snapshot.Local().Format(clock), r.Unfinished)
+		if r.Snapshot.IsZero() {
+			f.Cause = fmt.Sprintf("the database was damaged (%s), and there was no snapshot: all began anew, without accounts, messages and inbox", r.Why)
+		}
+		f.NextStep = fmt.Sprintf("see what dmesg says of the disk; docs/storage.md tells how to get more out of the damaged file; then: rm %s*; until then mails of accounts that are not there are put off, not refused", r.File)
+		found = append(found, f)
+	}
+	return found
 }
 
 // What the queue needs at least: it grows by some 2 KB a message, and SQLite

@@ -28,6 +28,8 @@ type verbs struct {
 	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
 	Modem   modemVerb   `cmd:"" help:"See the modems, and act on them."`
 	Doctor  doctorVerb  `cmd:"" help:"Explain what is wrong with modems, SIMs, network, clock and disk, and what to do."`
+	Backup  backupVerb  `cmd:"" help:"Write the database and the configuration into one file."`
+	Restore restoreVerb `cmd:"" help:"Put a backup, or a snapshot, in the place of the database; the gateway has to be stopped."`
 	PDU     pduVerb     `cmd:"" name:"pdu" help:"Read and write PDUs by hand; needs no gateway."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }

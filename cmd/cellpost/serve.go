@@ -77,10 +77,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer claimed.Close()
 	// The store is first and last: everything else writes to it until its end.
 	rules := d.config.rules()
-	if d.store, err = sqlite.Open(d.config.database(), rules, d.log); err != nil {
+	if err := d.openStore(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.store.Close()) }()
+	defer func() { err = d.closeStore(err) }()
 	boot, up := sinceBoot()
 	if err := d.store.Resume(ctx, boot, up); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer modems.stop()
 
 	d.gate = &ingress.Gate{
-		Queue: d.queue, Accounts: d.store.Account, Rules: rules,
+		Queue: d.queue, Accounts: d.account, Rules: rules,
 		CountryPrefix: d.config.CountryPrefix, Sender: d.sender, Log: d.log,
 	}
 	open, err := d.openDoors()
@@ -139,6 +139,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer dog.stop()
 	status := start(ctx, d.tellStatus)
 	defer status.stop()
+	snapshots := start(ctx, d.keepSnapshots)
+	defer snapshots.stop()
 
 	var ended error
 	select {
@@ -152,6 +154,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		ended = fmt.Errorf("the modems ended: %w", err)
 	case err := <-in.ended:
 		ended = fmt.Errorf("a door ended: %w", err)
+	case err := <-snapshots.ended:
+		ended = fmt.Errorf("the snapshots ended: %w", err)
 	}
 	// From here on systemd minds the time to stop, not the watchdog.
 	if err := systemd.Stopping(); err != nil {
@@ -220,7 +224,8 @@ func (d *daemon) logConfig() {
 	c := d.config
 	d.log.Info("configuration", "data_dir", c.DataDir, "country_prefix", c.CountryPrefix, "smarthost", c.MailOut.Smarthost,
 		"routes", len(c.Route), "prompt_timeout", c.Send.PromptTimeout, "result_timeout", c.Send.ResultTimeout,
-		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown)
+		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown,
+		"snapshot", c.Store.Snapshot)
 	for _, l := range c.SMTP {
 		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
 	}

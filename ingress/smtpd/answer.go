@@ -51,6 +51,11 @@ func tooLarge(limit string) *smtp.SMTPError {
 // still somebody to hear it.
 var errBrokenOff = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 4, 2}, Message: "The mail broke off"}
 
+// errNoStore is the reply while the store cannot be read or written, whatever the
+// reason: the sender keeps the mail and comes again. RFC 3463, 3.4 has X.3.1 for
+// a store that is full.
+var errNoStore = &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Cannot store it now; try again later"}
+
 // accepted is the reply to a mail that is stored: go-smtp sends what Data
 // returns, whatever its class.
 func accepted(r ingress.Receipt) *smtp.SMTPError {

@@ -259,7 +259,7 @@ func TestStoreAway(t *testing.T) {
 	gate.Accounts = func(context.Context, string) (sms.Account, error) { return sms.Account{}, io.ErrShortWrite }
 	p.envelope()
 	p.write("\r\n" + script + ".\r\n")
-	if got := p.expect(451); !strings.HasPrefix(got, "4.3.0 ") {
+	if got := p.expect(452); !strings.HasPrefix(got, "4.3.1 ") {
 		t.Error(got)
 	}
 }

@@ -188,7 +188,7 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	})
 	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
 		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)
-		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Cannot store it now; try again later"}
+		return errNoStore
 	}
 	if err != nil {
 		return s.answer(err)
@@ -238,5 +238,5 @@ func (s *session) answer(err error) error {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: err.Error()}
 	}
 	s.door.alarm.raise(slog.LevelError, "accounts out of reach", s.peer, "err", err)
-	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot check it now; try again later"}
+	return errNoStore
 }

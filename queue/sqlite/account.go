@@ -64,7 +64,8 @@ func oneAccount(s scanner) (sms.Account, error) {
 // Account returns the account of this name; [sms.ErrNoAccount] when there is
 // none.
 func (r *Reader) Account(ctx context.Context, name string) (sms.Account, error) {
-	return oneAccount(r.account.QueryRowContext(ctx, name))
+	a, err := oneAccount(r.account.QueryRowContext(ctx, name))
+	return a, r.damage.notice(explain(err))
 }
 
 // Accounts returns all accounts, by name.

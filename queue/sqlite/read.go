@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"cellpost/queue"
@@ -18,6 +19,7 @@ import (
 type Reader struct {
 	db      *sql.DB
 	account *sql.Stmt // of every mail
+	damage  damage
 }
 
 // OpenReader opens the database at path for reading only. A file that no
@@ -41,7 +43,32 @@ func openReader(path string) (*Reader, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Reader{db: db, account: stmt}, nil
+	return &Reader{db: db, account: stmt, damage: damage{found: make(chan struct{})}}, nil
+}
+
+// damage is what has been seen of it.
+type damage struct {
+	once  sync.Once
+	found chan struct{} // closed when err is set
+	err   error
+}
+
+// notice returns an error as it is, and remembers one that says the file is damaged.
+func (d *damage) notice(err error) error {
+	if IsDamaged(err) {
+		d.once.Do(func() { d.err = err; close(d.found) })
+	}
+	return err
+}
+
+// known returns the first error that said the file is damaged.
+func (d *damage) known() error {
+	select {
+	case <-d.found:
+		return d.err
+	default:
+		return nil
+	}
 }
 
 func prepareReader(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {
@@ -71,10 +98,10 @@ func (r *Reader) Close() error {
 func (r *Reader) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return err
+		return r.damage.notice(explain(err))
 	}
 	defer tx.Rollback() // nothing was written
-	return read(tx)
+	return r.damage.notice(explain(read(tx)))
 }
 
 // readAll is all for a transaction of a reader.
@@ -182,7 +209,7 @@ func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 		case err != nil:
-			return time.Time{}, false, err
+			return time.Time{}, false, r.damage.notice(explain(err))
 		case !ok || due.Before(at):
 			at, ok = due, true
 		}

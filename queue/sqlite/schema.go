@@ -41,13 +41,15 @@ func create(path string) error {
 	return f.Close()
 }
 
-// version reads the version of the schema, 0 for an empty database.
-func version(ctx context.Context, q interface {
+// querier is a database, a connection or a transaction.
+type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}) (int, error) {
-	var v int
-	err := q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v)
-	return v, err
+}
+
+// version reads the version of the schema, 0 for an empty database.
+func version(ctx context.Context, q querier) (int, error) {
+	v, err := pragma(ctx, q, "user_version")
+	return int(v), err
 }
 
 // latest lists the migrations, in order: the length is the version of today.

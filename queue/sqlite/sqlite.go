@@ -10,9 +10,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -63,13 +65,26 @@ var errStopped = errors.New("the store has stopped and takes nothing more: start
 
 // Open opens the database at path and brings its schema up to date; a file
 // that is not there is made, readable by its owner only. It starts nothing:
-// until [Store.Run] does, every writer commits for itself.
+// until [Store.Run] does, every writer commits for itself. A service opens with
+// [Rescue.Open], which mends what is damaged.
 func Open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
-	s, err := open(path, rules, log)
+	s, err := openPlaced(path, rules, log)
 	if err != nil {
 		return nil, fmt.Errorf("open the queue %s: %w", path, explain(err))
 	}
 	return s, nil
+}
+
+// openPlaced refuses to make an empty database where another is about to be.
+func openPlaced(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
+	waits, err := pending(path)
+	if err != nil {
+		return nil, err
+	}
+	if waits != "" {
+		return nil, fmt.Errorf("%s waits to take its place: start the service once", waits)
+	}
+	return open(path, rules, log)
 }
 
 func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
@@ -111,13 +126,19 @@ func (s *Store) Close() error {
 }
 
 // Run carries out the writes of all callers until ctx ends. It finishes what
-// was asked by then; later writes are refused.
+// was asked by then; later writes are refused. It ends before, with an error that
+// [IsDamaged] knows, when somebody found the file damaged: what would still be
+// written to it would be lost with it, so it is refused.
 func (s *Store) Run(ctx context.Context) error {
 	s.enter(served)
 	for {
 		select {
 		case <-s.wake:
 			s.flush()
+		case <-s.damage.found:
+			s.enter(stopped)
+			s.flush() // refuses what waits
+			return s.damage.err
 		case <-ctx.Done():
 			s.enter(stopped)
 			s.flush()
@@ -186,17 +207,20 @@ func (s *Store) take() []*request {
 	return batch
 }
 
-// flush carries out all that waits.
+// flush carries out all that waits, or refuses it where the file is damaged.
 func (s *Store) flush() {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	for batch := s.take(); len(batch) > 0; batch = s.take() {
-		err := s.tx.commit(batch)
+		err := s.damage.known()
+		if err == nil {
+			err = s.tx.commit(batch)
+		}
 		for _, r := range batch {
 			if err != nil { // even a plain no may have come of what is undone now
 				r.err = err
 			}
-			r.err = explain(r.err)
+			r.err = s.damage.notice(explain(r.err))
 			close(r.done)
 		}
 	}
@@ -208,8 +232,24 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return ask(ctx, s, func(t *tx) (time.Time, error) { return t.now, nil })
 }
 
+// IsDamaged reports whether an error says that the file is damaged. Every other
+// error of the disk (full, read-only, not readable just now, held by another
+// program) may pass: what was asked was not done, and may be asked again.
+func IsDamaged(err error) bool {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && (e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB) {
+		return true
+	}
+	return errors.Is(err, errUnsound)
+}
+
 // explain adds to an error of SQLite what the operator can do about it.
 func explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission): // of a file that SQLite has not opened yet
+		return fmt.Errorf("%w: make the file and its folder writable for this user", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: make room on the disk", err)
+	}
 	e, ok := errors.AsType[sqlite3.Error](err)
 	if !ok {
 		return err
@@ -222,7 +262,7 @@ func explain(err error) error {
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return fmt.Errorf("%w: another program holds the queue, let it finish", err)
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
-		return fmt.Errorf("%w: restore a backup of the queue", err)
+		return fmt.Errorf("%w: the file is damaged; when the service starts it restores the newest snapshot", err)
 	case sqlite3.ErrIoErr:
 		return fmt.Errorf("%w: check the disk", err)
 	}

@@ -347,7 +347,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		noise:                              "restore a backup",
+		noise:                              "restores the newest snapshot",
 		filepath.Join(dir, "none", "q.db"): "no such file or directory",
 	} {
 		s, err := Open(path, &sms.Rules{}, nil)

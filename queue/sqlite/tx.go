@@ -149,12 +149,16 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 }
 
 // bare carries out one request; [errUndo] if it failed. That there is
-// nothing to do is found out before anything is written.
+// nothing to do is found out before anything is written. Where the file is
+// damaged nothing of the batch is done.
 func (t *tx) bare(r *request) error {
-	if t.work(r) && r.err != nil && !errors.Is(r.err, queue.ErrNothing) {
-		return errUndo
+	if !t.work(r) || r.err == nil || errors.Is(r.err, queue.ErrNothing) {
+		return nil
 	}
-	return nil
+	if IsDamaged(r.err) {
+		return r.err
+	}
+	return errUndo
 }
 
 // guarded carries out one request, or nothing of it. It returns an error when
