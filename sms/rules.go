@@ -1,11 +1,8 @@
 package sms
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"cellpost/pdu"
@@ -14,137 +11,17 @@ import (
 // Rules are what the operator has set: where messages may go, how long to wait
 // for what, and what to do then. They are not changed after start.
 type Rules struct {
-	Routes        []Route       // longest prefix wins; none: any SIM carries any number
-	SIMs          []string      // all there are; none: not known
-	UnknownWait   time.Duration // how long evidence about an unknown outcome is awaited
-	EscalateAfter time.Duration // how long a message waits for the SIMs it prefers
-	Resend        bool          // unknown outcomes are sent again, unless the account says otherwise
-	PartsWait     time.Duration // how long a message from a handset waits for its next part; 0: 10 min
-}
-
-// Route says which SIMs carry messages to numbers with a prefix.
-type Route struct {
-	Prefix string     // digits; empty: every number
-	Tiers  [][]string // names of SIMs; the second tier is for messages that may escalate
-	Price  Credits    // per part
-}
-
-// Lane names the set of SIMs that may take a message: "44/0" is the first tier
-// of the route 44, "44/1" its first two, "sim:a" one SIM alone, "any" all.
-type Lane string
-
-const (
-	laneAny    Lane   = "any"
-	lanePinned string = "sim:"
-)
-
-// SIMLane is the lane of one SIM alone.
-func SIMLane(sim string) Lane { return Lane(lanePinned + sim) }
-
-func (r Route) lane(tier int) Lane { return Lane(r.Prefix + "/" + strconv.Itoa(tier)) }
-
-// tierOf returns the first tier that holds the SIM, or -1.
-func (r Route) tierOf(sim string) int {
-	return slices.IndexFunc(r.Tiers, func(t []string) bool { return slices.Contains(t, sim) })
-}
-
-// ErrNoRoute is the refusal of a number that no route carries.
-var ErrNoRoute = errors.New("no route carries this number")
-
-// DefaultPrice is what a part costs where no route says otherwise.
-const DefaultPrice = Credit
-
-// route finds the route of a number; ok is false when there is none. Short
-// codes belong to a network, so no country's prefix carries them.
-func (r *Rules) route(to Number) (best Route, ok bool) {
-	for _, t := range r.Routes {
-		match := strings.HasPrefix(string(to), t.Prefix)
-		if to.IsShortCode() {
-			match = t.Prefix == "" || t.Prefix == string(to)
-		}
-		if match && (!ok || len(t.Prefix) > len(best.Prefix)) {
-			best, ok = t, true
-		}
-	}
-	return best, ok
-}
-
-// Price is what one part to a number costs. [ErrNoRoute] when nothing carries it.
-func (r *Rules) Price(to Number) (Credits, error) {
-	if len(r.Routes) == 0 {
-		return DefaultPrice, nil
-	}
-	t, ok := r.route(to)
-	if !ok {
-		return 0, ErrNoRoute
-	}
-	return t.Price, nil
-}
-
-// Lanes are the lanes that a SIM works in.
-func (r *Rules) Lanes(sim string) []Lane {
-	lanes := []Lane{SIMLane(sim)}
-	if len(r.Routes) == 0 {
-		return append(lanes, laneAny)
-	}
-	for _, t := range r.Routes {
-		first := t.tierOf(sim)
-		for tier := first; first >= 0 && tier < len(t.Tiers); tier++ {
-			lanes = append(lanes, t.lane(tier))
-		}
-	}
-	return lanes
-}
-
-// Rank says how well a SIM suits a lane: 0 for the first tier, then 1, 2; ok is
-// false when it does not work there.
-func (r *Rules) Rank(l Lane, sim string) (rank int, ok bool) {
-	if l == SIMLane(sim) || len(r.Routes) == 0 && l == laneAny {
-		return 0, true
-	}
-	for _, t := range r.Routes {
-		for tier := range t.Tiers {
-			if first := t.tierOf(sim); t.lane(tier) == l && first >= 0 && first <= tier {
-				return first, true
-			}
-		}
-	}
-	return 0, false
-}
-
-// shared reports whether a lane may have more SIMs than one.
-func (r *Rules) shared(l Lane) bool {
-	if l == laneAny {
-		return len(r.SIMs) != 1
-	}
-	for _, t := range r.Routes {
-		n := 0
-		for tier := range t.Tiers {
-			if n += len(t.Tiers[tier]); t.lane(tier) == l {
-				return n > 1
-			}
-		}
-	}
-	return false
-}
-
-// Serves reports whether the rules know the lane.
-func (r *Rules) Serves(l Lane) bool {
-	if len(r.Routes) == 0 {
-		return l == laneAny || strings.HasPrefix(string(l), lanePinned)
-	}
-	return strings.HasPrefix(string(l), lanePinned) || slices.ContainsFunc(r.Routes, func(t Route) bool {
-		for tier := range t.Tiers {
-			if t.lane(tier) == l {
-				return true
-			}
-		}
-		return false
-	})
+	Routes        []Route        // longest prefix wins; none: any SIM carries any number
+	SIMs          []string       // all there are; none: not known
+	PerSIM        map[string]SIM // by name; a SIM that is not here may send to every number, at any time
+	UnknownWait   time.Duration  // how long evidence about an unknown outcome is awaited
+	EscalateAfter time.Duration  // how long a message waits for the SIMs it prefers
+	Resend        bool           // unknown outcomes are sent again, unless the account says otherwise
+	PartsWait     time.Duration  // how long a message from a handset waits for its next part; 0: 10 min
 }
 
 // Admit gives a new message its state and lane. Its Due is when it may leave at
-// the earliest. [ErrNoRoute] refuses it.
+// the earliest. [ErrNoRoute] and [ErrBarred], which is one, refuse it.
 func (r *Rules) Admit(m Message, now time.Time) (Step, error) {
 	lane, err := r.firstLane(m)
 	if err != nil {
@@ -157,40 +34,6 @@ func (r *Rules) Admit(m Message, now time.Time) (Step, error) {
 	}
 	s.Review = r.nextReview(m, s, now)
 	return s, nil
-}
-
-// firstLane is where a message begins: level 1 of escalation opens all tiers at
-// once (the first is still preferred), the others begin in the first.
-func (r *Rules) firstLane(m Message) (Lane, error) {
-	if m.OnlySIM != "" {
-		return SIMLane(m.OnlySIM), nil
-	}
-	if len(r.Routes) == 0 {
-		return laneAny, nil
-	}
-	t, ok := r.route(m.To)
-	if !ok || len(t.Tiers) == 0 {
-		return "", ErrNoRoute
-	}
-	if m.Escalate == 1 {
-		return t.lane(len(t.Tiers) - 1), nil
-	}
-	return t.lane(0), nil
-}
-
-// escalation is where a message of level 2 goes next, and when, if its lane has
-// not taken it by then; ok is false when it goes no further.
-func (r *Rules) escalation(m Message, l Lane) (next Lane, at time.Time, ok bool) {
-	t, ok := r.route(m.To)
-	if !ok || m.Escalate != 2 {
-		return "", time.Time{}, false
-	}
-	for tier := range len(t.Tiers) - 1 {
-		if t.lane(tier) == l {
-			return t.lane(tier + 1), m.Due.Add(time.Duration(tier+1) * r.EscalateAfter), true
-		}
-	}
-	return "", time.Time{}, false
 }
 
 // pinned returns the SIM by which parts of the message have left: the handset
@@ -219,7 +62,7 @@ func (r *Rules) startOver(m Message, l Lane) (lane Lane, at time.Time, ok bool) 
 		return "", time.Time{}, false
 	}
 	lane, err := r.firstLane(m)
-	return lane, m.Due.Add(r.EscalateAfter), err == nil && r.shared(lane)
+	return lane, m.Due.Add(r.EscalateAfter), err == nil && r.others(lane, sim)
 }
 
 // comes reports whether the SIM of the first parts is only busy with what is more
@@ -324,12 +167,12 @@ func (r *Rules) After(m Message, sim string, o Outcome, repeat bool, now time.Ti
 		return r.Progress(m, now)
 	case Ambiguous:
 		s := Step{State: Unknown, Due: m.Due, Review: now.Add(r.UnknownWait), Lane: m.Lane, Doubt: true, Why: o.Detail}
-		if r.shared(m.Lane) {
+		if r.others(m.Lane, sim) {
 			s.Avoid, s.AvoidUntil = sim, now.Add(r.UnknownWait+r.EscalateAfter)
 		}
 		return s
 	case NotSent:
-		if !r.shared(m.Lane) {
+		if !r.others(m.Lane, sim) {
 			m.Due = now // behind the others: it may be what the only modem stumbles over
 		}
 		return r.again(m, sim, now, 0, r.EscalateAfter, o.Detail)
@@ -380,7 +223,7 @@ func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Dur
 	}
 	if p, ok := pinned(m); ok {
 		s.Lane = SIMLane(p)
-	} else if sim != "" && r.shared(m.Lane) {
+	} else if sim != "" && r.others(m.Lane, sim) {
 		s.Avoid, s.AvoidUntil = sim, now.Add(avoid)
 	}
 	s.Review = r.nextReview(m, s, now)

@@ -28,8 +28,10 @@ type config struct {
 	MailOut       mailConfig   `toml:"mail_out"`
 	Modems        modemsConfig `toml:"modems"`
 	Modem         []modemEntry `toml:"modem"`
-	Board         board.Config `toml:"board"` // the hardware that the modems sit on
-	Route         []routeEntry `toml:"route"` // longest prefix wins; none: every SIM in one tier
+	Board         board.Config `toml:"board"`     // the hardware that the modems sit on
+	Route         []routeEntry `toml:"route"`     // longest prefix wins; none: every SIM in one tier
+	SIM           []simEntry   `toml:"sim"`       // where and how much a SIM may send; none: everywhere, as much as it can
+	TimeZone      string       `toml:"time_zone"` // of days and sending hours; empty: that of the machine
 	Send          sendConfig   `toml:"send"`
 	Inbox         inboxConfig  `toml:"inbox"`
 	Store         storeConfig  `toml:"store"`
@@ -235,7 +237,7 @@ func (c *config) check(s source) error {
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSend, c.checkMailOut, c.checkStore} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore} {
 		if err := check(s); err != nil {
 			return err
 		}
@@ -356,5 +358,6 @@ func (c config) rules() *sms.Rules {
 		}
 		r.Routes = append(r.Routes, sms.Route{Prefix: e.Prefix, Tiers: e.Tiers, Price: price})
 	}
+	r.PerSIM = c.perSIM()
 	return r
 }
