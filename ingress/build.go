@@ -1,12 +1,9 @@
 package ingress
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"cellpost/pdu"
@@ -108,9 +105,7 @@ func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 	if note := b.submission.Note; note != "" {
 		step.Why += "; " + note
 	}
-	if err := m.Apply(step); err != nil {
-		return m, Refuse(CodeParameter, err.Error())
-	}
+	m.Apply(step)
 	return m, nil
 }
 
@@ -138,16 +133,14 @@ func (b *builder) blank(to sms.Number, text string) sms.Message {
 	}
 }
 
-// cut splits a text, once for all its recipients: they may share a reference,
-// being different handsets.
+// cut splits a text, once for all its recipients.
 func (b *builder) cut(text string) cut {
 	if c, ok := b.segments[text]; ok {
 		return c
 	}
 	p := b.submission.Params
 	o := pdu.SplitOptions{
-		MaxParts: b.concat(), Reference: uint16(b.gate.references.next()),
-		Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate",
+		MaxParts: b.concat(), Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate",
 	}
 	if b.account.NonGSM == "reject" {
 		o.Alphabet = pdu.GSM7
@@ -192,24 +185,4 @@ func (b *builder) parts(m sms.Message, s pdu.Segments) ([]sms.Part, error) {
 		parts[i] = sms.Part{N: i + 1, TPDU: tpdu, State: sms.Queued}
 	}
 	return parts, nil
-}
-
-// references numbers concatenated messages. Handsets join parts by originator
-// and reference, so two messages to one handset must not share it: a count does
-// not repeat itself within 256 messages, as chance would.
-type references struct {
-	begin sync.Once
-	last  atomic.Uint32
-}
-
-// next begins anywhere, so that a restart does not repeat the latest, and goes
-// in steps of 89, because a message that starts over takes the reference after
-// its own. The step is odd: all 256 come.
-func (r *references) next() byte {
-	r.begin.Do(func() {
-		var b [1]byte
-		rand.Read(b[:])
-		r.last.Store(uint32(b[0]))
-	})
-	return byte(r.last.Add(89))
 }

@@ -23,8 +23,7 @@ type Gate struct {
 	Now           func() time.Time                          // nil: time.Now
 	Log           *slog.Logger                              // nil: none
 
-	logins     logins
-	references references
+	logins logins
 }
 
 // Limits of a submission, from the HTTP API specification of Clickatell where

@@ -462,23 +462,6 @@ func TestSubmitStoreRefuses(t *testing.T) {
 	}
 }
 
-// Handsets join parts by originator and reference.
-func TestReferences(t *testing.T) {
-	var r references
-	var order []byte
-	for range 256 {
-		order = append(order, r.next())
-	}
-	if all := slices.Sorted(slices.Values(order)); len(slices.Compact(all)) != 256 {
-		t.Error("a reference came twice within 256 messages")
-	}
-	for i := range 32 {
-		if near := order[i+1 : i+32]; slices.Contains(near, order[i]+1) {
-			t.Errorf("reference %d: the next one, for starting over, is used soon after", order[i])
-		}
-	}
-}
-
 func BenchmarkSubmit(b *testing.B) {
 	g := &Gate{Queue: addFunc(func(sms.Batch) error { return nil }), Rules: &sms.Rules{}}
 	s := Submission{Source: "bench", Items: []Item{{"447700900123", "Meet me at home"}}}

@@ -57,8 +57,9 @@ type Store interface {
 
 	// Overdue lets [sms.Rules.Review] decide about messages whose Review has
 	// come, and hands over messages from handsets whose wait for parts is over, a
-	// bounded number at a time. serving are the SIMs in service. It returns what
-	// there is to do now.
+	// bounded number at a time. An attempt that its line has said nothing of for the
+	// time of [sms.Rules.Lease] becomes unknown, and what the line says later is for
+	// Late. serving are the SIMs in service. It returns what there is to do now.
 	Overdue(ctx context.Context, serving []string) ([]Work, error)
 
 	// Report stores a status report and matches it by SIM, recipient, TP-MR and
@@ -139,9 +140,10 @@ type Claim struct {
 	Message   sms.Message // with its parts; the store's own copy does not share memory
 	Part      int         // index into Message.Parts of the part under way
 	Attempt   int64
-	Repeat    bool // an earlier attempt of this part by this SIM ended unknown, and it sent the number nothing else: ask the SC to reject a duplicate
-	Reference byte // TP-MR to ask for: the low octet of Attempt, or of the earlier one when Repeat
-	More      bool // another message of its priority waited behind it
+	Repeat    bool   // an earlier attempt of this part by this SIM ended unknown, and it sent the number nothing else: ask the SC to reject a duplicate
+	Reference byte   // TP-MR to ask for: the low octet of Attempt, or of the earlier one when Repeat
+	Concat    uint16 // concatenation reference of a message of several parts, the same for all that leave by this SIM
+	More      bool   // another message of its priority waited behind it
 	By        By
 }
 

@@ -288,7 +288,8 @@ func (c Claim) more() bool {
 
 // handover encodes the part under way: with what is left of the validity, and
 // as a repetition if the SIM may have sent it before. TP-MR follows from the
-// attempt, for modems that keep the one they are given.
+// attempt, for modems that keep the one they are given. The concatenation reference
+// is the one by which the handset knows the parts that this SIM sends it.
 func handover(c Claim, now time.Time) (sms.Handover, error) {
 	s, _, err := pdu.ParseSubmit(c.Message.Parts[c.Part].TPDU)
 	if err != nil {
@@ -296,6 +297,9 @@ func handover(c Claim, now time.Time) (sms.Handover, error) {
 	}
 	s.RejectDuplicates = c.Repeat
 	s.Reference = c.Reference
+	if len(c.Message.Parts) > 1 {
+		s.SetConcatReference(c.Concat)
+	}
 	s.Validity = pdu.RelativeValidity(c.Message.Expires.Sub(now))
 	tpdu, err := s.AppendBinary(nil)
 	return sms.Handover{Attempt: c.Attempt, TPDU: tpdu, More: c.More || c.more()}, err
@@ -324,7 +328,11 @@ func (w *worker) settle(ctx context.Context) {
 
 func (w *worker) settled(ctx context.Context, e ending) {
 	w.record(ctx, "settle", func() error {
-		return w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
+		err := w.q.store.Settle(context.WithoutCancel(ctx), e.claim, e.outcome)
+		if errors.Is(err, ErrLost) { // its lease is over: the message is in doubt since
+			return w.q.store.Late(context.WithoutCancel(ctx), e.claim.Attempt, e.outcome)
+		}
+		return err
 	})
 }
 

@@ -18,7 +18,11 @@ type Rules struct {
 	EscalateAfter time.Duration  // how long a message waits for the SIMs it prefers
 	Resend        bool           // unknown outcomes are sent again, unless the account says otherwise
 	PartsWait     time.Duration  // how long a message from a handset waits for its next part; 0: 10 min
+	Lease         time.Duration  // how long a line may keep a hand-over to itself; 0: LeaseDefault
 }
+
+// LeaseDefault is longer than any hand-over takes by itself.
+const LeaseDefault = 10 * time.Minute
 
 // Admit gives a new message its state and lane. Its Due is when it may leave at
 // the earliest. [ErrNoRoute] and [ErrBarred], which is one, refuse it.

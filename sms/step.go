@@ -17,14 +17,14 @@ type Step struct {
 	Tried      bool   // the hand-over counts as a try
 	Doubt      bool   // the outcome of the hand-over is not known
 	Duplicate  bool   // from now on the handset may show it twice
-	StartOver  bool   // all parts leave again, under a new reference
+	StartOver  bool   // all parts leave again, under a new concatenation reference
 	Refund     bool   // nothing was sent: the account gets its price back
 	Why        string // for the timeline, in words
 }
 
-// Apply takes a step, for the message and the parts that follow from it. An
-// error says that a part is no SMS-SUBMIT. Credit is left to the store.
-func (m *Message) Apply(s Step) error {
+// Apply takes a step, for the message and the parts that follow from it. Credit
+// is left to the store.
+func (m *Message) Apply(s Step) {
 	m.State, m.Due, m.Review, m.Lane = s.State, s.Due, s.Review, s.Lane
 	m.Avoid, m.AvoidUntil, m.Why = s.Avoid, s.AvoidUntil, s.Why
 	m.Duplicate = m.Duplicate || s.Duplicate
@@ -38,33 +38,13 @@ func (m *Message) Apply(s Step) error {
 		p := &m.Parts[i]
 		switch {
 		case s.StartOver:
-			if err := p.startOver(); err != nil {
-				return err
-			}
+			p.State, p.SIM, p.MR = Queued, "", 0
 		case s.State == Queued && p.State == Unknown:
 			p.State = Queued
 		case s.State == Failed && p.State != Sent && p.State != Delivered:
 			p.State = Failed
 		}
 	}
-	return nil
-}
-
-// startOver makes a part of it that has not left, under another reference than
-// the handset has seen.
-func (p *Part) startOver() error {
-	s, _, err := pdu.ParseSubmit(p.TPDU)
-	if err != nil {
-		return err
-	}
-	if c, ok := s.UserData.Concat(); ok {
-		s.SetConcatReference(c.Reference + 1)
-	}
-	if p.TPDU, err = s.AppendBinary(nil); err != nil {
-		return err
-	}
-	p.State, p.SIM, p.MR = Queued, "", 0
-	return nil
 }
 
 // ApplyOutcome is what the end of a hand-over makes of a part. repeat says that

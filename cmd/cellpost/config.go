@@ -347,6 +347,7 @@ func (c config) rules() *sms.Rules {
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
 		PartsWait:     time.Duration(c.Inbox.PartsWait),
+		Lease:         sms.LeaseDefault + time.Duration(c.Send.PromptTimeout+c.Send.ResultTimeout),
 	}
 	if !c.Modems.Discover {
 		r.SIMs = c.sims()

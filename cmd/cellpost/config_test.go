@@ -214,6 +214,7 @@ on_unknown = "hold"
 			{Tiers: [][]string{{"a"}}},
 		},
 		SIMs: []string{"a"}, UnknownWait: 5 * time.Second, EscalateAfter: time.Minute, PartsWait: 10 * time.Minute,
+		Lease: 11*time.Minute + 10*time.Second,
 	}
 	if got := c.rules(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

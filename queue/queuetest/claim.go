@@ -220,8 +220,8 @@ var claimTests = []test{
 		c := e.claim("a")
 		e.overdue(2 * time.Minute)
 		e.want(id, sms.Sending)
-		if at, ok, err := e.store.NextDue(e.ctx); ok || err != nil {
-			e.Errorf("due at %v, %v", at, err)
+		if at, ok, err := e.store.NextDue(e.ctx); !ok || time.Until(at) != lease-2*time.Minute || err != nil {
+			e.Errorf("due at %v, %v; want the end of the lease", at, err)
 		}
 		e.ok(e.store.GiveBack(e.ctx, c, "the line went out of service"))
 		e.overdue(0)

@@ -141,8 +141,13 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	if err != nil {
 		return queue.Claim{}, err
 	}
-	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, asked, outcome, cause_set, cause_code, detail, obsolete, started)
-		VALUES (?, ?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, asked, millis(t.now))
+	concat, err := t.reference(r, by.SIM)
+	if err != nil {
+		return queue.Claim{}, err
+	}
+	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, asked, outcome, cause_set, cause_code, detail, obsolete, started, concat, lease)
+		VALUES (?, ?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?, ?, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, asked, millis(t.now),
+		concat, millis(t.now.Add(t.lease())))
 	if err != nil {
 		return queue.Claim{}, err
 	}
@@ -158,7 +163,7 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	if err := t.keep(r, string(sms.Sending), detail); err != nil {
 		return queue.Claim{}, err
 	}
-	return queue.Claim{Message: r.msg, Part: i, Attempt: id, Repeat: repeat, Reference: asked, By: by}, nil
+	return queue.Claim{Message: r.msg, Part: i, Attempt: id, Repeat: repeat, Reference: asked, Concat: concat.V, By: by}, nil
 }
 
 const earlierQuery = `SELECT CASE WHEN repeat THEN asked ELSE id & 255 END FROM attempt

@@ -117,7 +117,7 @@ const waits = `(state IN ('queued', 'scheduled', 'sending', 'unknown') OR state 
 func (t *tx) shift(step time.Duration) error {
 	t.log.Warn("the clock was set: the times of all that waits are moved with it", "by", step.Round(time.Second))
 	for _, query := range []string{
-		`UPDATE attempt SET started = started + ?1, ended = ended + ?1 WHERE message IN (SELECT seq FROM message WHERE ` + waits + `)`,
+		`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1 WHERE message IN (SELECT seq FROM message WHERE ` + waits + `)`,
 		`UPDATE message SET due = due + ?1, review = review + ?1, expires = expires + ?1, avoid_until = avoid_until + ?1 WHERE ` + waits,
 		`UPDATE event SET due = due + ?1 WHERE state = 'waiting'`,
 		`UPDATE inbound SET due = due + ?1 WHERE due IS NOT NULL`,

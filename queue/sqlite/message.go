@@ -119,9 +119,7 @@ func (t *tx) note(r *record, event, detail string) error {
 // attempts still mean. It writes the message, and event and detail to the
 // timeline.
 func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
-	if err := r.msg.Apply(s); err != nil {
-		return err
-	}
+	r.msg.Apply(s)
 	if s.StartOver {
 		if _, err := t.exec(`UPDATE attempt SET obsolete = 1 WHERE message = ?`, r.seq); err != nil {
 			return err

@@ -22,6 +22,9 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 		if err := t.incomplete(); err != nil {
 			return nil, err
 		}
+		if err := t.lapse(); err != nil {
+			return nil, err
+		}
 		list, err := all(t, scalar[int64], overdueQuery, millis(t.now), maxOverdue)
 		if err != nil {
 			return nil, err
@@ -51,9 +54,7 @@ func (t *tx) review(r *record, serving []string) error {
 		event = "no report"
 	}
 	if step.State == m.State && step.Lane == m.Lane && step.Why == m.Why {
-		if err := m.Apply(step); err != nil {
-			return err
-		}
+		m.Apply(step)
 		return t.save(r)
 	}
 	return t.apply(r, step, event, step.Why)

@@ -1,11 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"cellpost/pdu"
 	"cellpost/queue"
@@ -106,19 +108,39 @@ func (s *Store) Abandon(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		lost := sms.Outcome{Kind: sms.Ambiguous, Detail: "the process ended while the hand-over was open"}
-		for _, a := range open {
-			r, err := t.load(a.seq)
-			if err != nil {
-				return 0, err
-			}
-			if err := t.settle(a, r, lost); err != nil {
-				return 0, err
-			}
-		}
-		return len(open), nil
+		return len(open), t.doubtAll(open, "the process ended while the hand-over was open")
 	})
 }
+
+// doubtAll settles attempts of which nobody knows how they ended.
+func (t *tx) doubtAll(open []attempt, why string) error {
+	for _, a := range open {
+		r, err := t.load(a.seq)
+		if err != nil {
+			return err
+		}
+		if err := t.settle(a, r, sms.Outcome{Kind: sms.Ambiguous, Detail: why}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lapse takes what is open from lines that have said nothing of it in their time:
+// a line that hangs keeps no message. What it says later is for [Store.Late].
+func (t *tx) lapse() error {
+	open, err := all(t, scanAttempt, lapsedQuery, millis(t.now))
+	if err != nil {
+		return err
+	}
+	for _, a := range open {
+		t.log.Error("a line has said nothing of a hand-over in its time", "modem", a.modem, "sim", a.sim, "attempt", a.id, "started", a.started)
+	}
+	return t.doubtAll(open, fmt.Sprintf("the line said nothing for %s", t.lease()))
+}
+
+// lease is how long a line may keep a hand-over open.
+func (t *tx) lease() time.Duration { return cmp.Or(t.rules.Lease, sms.LeaseDefault) }
 
 // Late settles an attempt of unknown outcome, see [queue.Store].
 func (s *Store) Late(ctx context.Context, id int64, o sms.Outcome) error {
@@ -193,7 +215,8 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 
 const (
 	attemptQuery = `SELECT ` + attemptColumns + ` FROM attempt WHERE id = ?`
-	openQuery    = `SELECT ` + attemptColumns + ` FROM attempt WHERE outcome = 'open' ORDER BY id`
+	openQuery    = `SELECT ` + attemptColumns + ` FROM attempt WHERE outcome = 'open' ORDER BY lease, id`
+	lapsedQuery  = `SELECT ` + attemptColumns + ` FROM attempt WHERE outcome = 'open' AND lease <= ? ORDER BY lease`
 )
 
 // held reads the attempt of a claim, and its message; [queue.ErrLost] when it
@@ -257,9 +280,7 @@ func (t *tx) advance(r *record, a attempt) error {
 	if step.State != r.msg.State || step.Why != r.msg.Why {
 		return t.apply(r, step, string(step.State), step.Why)
 	}
-	if err := r.msg.Apply(step); err != nil {
-		return err
-	}
+	r.msg.Apply(step)
 	return t.save(r)
 }
 
