@@ -98,6 +98,9 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 		}
 		q.alarm.notLater(m.Review)
 	}
+	if len(b.Messages) > LargeBatch {
+		q.alarm.notLater(time.Now())
+	}
 	q.roster.wake(work)
 	if len(b.Events) > 0 {
 		poke(q.news)

@@ -18,7 +18,8 @@ type Store interface {
 	// Add takes a batch: every message queued or scheduled as its State says,
 	// its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the
 	// whole batch. A batch whose messages are stored already, by ID, is taken
-	// as done.
+	// as done. The messages of one that is larger than [LargeBatch] come to the
+	// lines little by little, so that they are in nobody's way: Overdue lets them in.
 	Add(ctx context.Context, b sms.Batch) error
 
 	// Claim hands to a line the most urgent message that it may take (lowest
@@ -102,6 +103,10 @@ type Store interface {
 	// Now is the clock that the store writes by.
 	Now(ctx context.Context) (time.Time, error)
 }
+
+// LargeBatch is how many messages a store takes in, or lets in, at a time: some ten
+// milliseconds of work, as long as others wait for it.
+const LargeBatch = 500
 
 // Errors of a store.
 var (

@@ -29,7 +29,7 @@ type Store interface {
 // and is closed by the cleanup of t. Most tests run in a bubble of
 // [testing/synctest].
 func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) {
-	for _, group := range [][]test{claimTests, outcomeTests, doubtTests, repeatTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests} {
+	for _, group := range [][]test{claimTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { c.run(begin(t, open, c.rules)) })
@@ -253,9 +253,14 @@ func story(timeline []sms.Entry) string {
 // balance checks what the account has left.
 func (e *env) balance(want sms.Credits) {
 	e.Helper()
-	a, err := e.store.Account(e.ctx, shop)
+	e.has(shop, want)
+}
+
+func (e *env) has(account string, want sms.Credits) {
+	e.Helper()
+	a, err := e.store.Account(e.ctx, account)
 	e.ok(err)
 	if a.Credits != want {
-		e.Fatalf("the account has %d millionths left, want %d", a.Credits, want)
+		e.Fatalf("%s has %d millionths left, want %d", account, a.Credits, want)
 	}
 }

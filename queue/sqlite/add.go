@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"cellpost/queue"
 	"cellpost/sms"
 )
 
@@ -16,6 +17,9 @@ import (
 // message, so one that has only events is stored as often as it comes. Zero
 // times of creation become the time of now.
 func (s *Store) Add(ctx context.Context, b sms.Batch) error {
+	if len(b.Messages) > queue.LargeBatch {
+		return s.takeIn(ctx, b)
+	}
 	return s.write(ctx, func(t *tx) error {
 		if done, err := t.isStored(b); done || err != nil {
 			return err
@@ -41,7 +45,15 @@ func (t *tx) isStored(b sms.Batch) (bool, error) {
 	if len(b.Messages) == 0 {
 		return false, nil
 	}
-	return scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM message WHERE id = ?)`, b.Messages[0].ID[:]))
+	stored, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM message WHERE id = ?)`, b.Messages[0].ID[:]))
+	if err != nil || !stored {
+		return false, err
+	}
+	undone, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM intake WHERE batch = ? AND accepted IS NULL)`, b.Messages[0].ID[:]))
+	if err == nil && undone {
+		err = fmt.Errorf("submission %s is being taken back: send it again in a minute", b.Messages[0].Submission)
+	}
+	return true, err
 }
 
 // debit takes the prices from the accounts.

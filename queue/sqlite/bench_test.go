@@ -57,8 +57,8 @@ func BenchmarkClaimSettle(b *testing.B) {
 			s := openTest(b, &sms.Rules{})
 			serve(b, s)
 			addShop(b, s)
-			for left := queued; left > 0; left -= 1000 {
-				if err := s.Add(b.Context(), batch(1000)); err != nil {
+			for left := queued; left > 0; left -= queue.LargeBatch {
+				if err := s.Add(b.Context(), batch(queue.LargeBatch)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -203,7 +203,7 @@ func scanEntry(s scanner) (e sms.Entry, err error) {
 
 // NextDue returns when the clerk has to look, see [queue.Store].
 func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
-	for _, query := range []string{nextDueQuery, nextIncompleteQuery, nextLapseQuery} {
+	for _, query := range []string{nextIntakeQuery, nextDueQuery, nextIncompleteQuery, nextLapseQuery} {
 		var due time.Time
 		err := r.db.QueryRowContext(ctx, query).Scan(moment{&due})
 		switch {
@@ -220,6 +220,7 @@ func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error)
 const (
 	nextDueQuery        = `SELECT review FROM message WHERE review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT 1`
 	nextIncompleteQuery = `SELECT due FROM inbound WHERE due IS NOT NULL ORDER BY due LIMIT 1`
+	nextIntakeQuery     = `SELECT accepted FROM intake WHERE accepted IS NOT NULL LIMIT 1`
 	nextLapseQuery      = `SELECT lease FROM attempt WHERE outcome = 'open' ORDER BY lease LIMIT 1`
 )
 

@@ -25,11 +25,14 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 		if err := t.lapse(); err != nil {
 			return nil, err
 		}
+		work, _, err := s.intakes(t)
+		if err != nil {
+			return nil, err
+		}
 		list, err := all(t, scalar[int64], overdueQuery, millis(t.now), maxOverdue)
 		if err != nil {
 			return nil, err
 		}
-		var work []queue.Work
 		for _, seq := range list {
 			r, err := t.load(seq)
 			if err != nil {
@@ -62,8 +65,19 @@ func (t *tx) review(r *record, serving []string) error {
 
 // Reroute moves messages out of lanes that no route has any more, see
 // [queue.Store]. A message whose number no route carries stays where it is,
-// and says so.
+// and says so. Batches that were on their way in when the process ended are let in
+// before, or taken back.
 func (s *Store) Reroute(ctx context.Context) (int, error) {
+	for more := true; more; {
+		var err error
+		more, err = ask(ctx, s, func(t *tx) (more bool, err error) {
+			_, more, err = s.intakes(t)
+			return more, err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
 	return ask(ctx, s, func(t *tx) (int, error) {
 		lanes, err := all(t, scalar[sms.Lane], `SELECT DISTINCT lane FROM message
 			WHERE state IN ('queued', 'scheduled', 'held', 'unknown')`)

@@ -38,6 +38,8 @@ type Store struct {
 	waiting []*request
 	phase   phase
 
+	incoming []sms.ID // batches on their way in, see intake
+
 	writing sync.Mutex // whoever holds it uses tx
 	tx      *tx
 }

@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// intake is a batch on its way in. One of 100,000 in one transaction would keep
+// every modem, and every other submission, waiting for seconds. So it comes in by
+// chunks. Until the last its messages are in lanes that no SIM works in, and are
+// nobody's; one more transaction accepts them all; then they are let into their
+// own lanes by chunks, too. Whatever is not accepted is taken back.
+type intake struct {
+	id          int64
+	batch       sms.ID
+	first, last int64 // seq
+	accepted    sql.Null[int64]
+}
+
+// lane is what stands before a lane while its messages are on their way in.
+func (i intake) lane() string { return fmt.Sprintf("intake %d ", i.id) }
+
+const intakesQuery = `SELECT id, batch, first, last, accepted FROM intake ORDER BY id`
+
+func scanIntake(s scanner) (i intake, err error) {
+	err = s.Scan(&i.id, ident{&i.batch}, &i.first, &i.last, &i.accepted)
+	return i, err
+}
+
+// takeIn stores a batch that is too large for one transaction.
+func (s *Store) takeIn(ctx context.Context, b sms.Batch) error {
+	key := b.Messages[0].ID
+	if !s.begins(key) {
+		return fmt.Errorf("submission %s is coming in already: wait for it", b.Messages[0].Submission)
+	}
+	defer s.ends(key)
+	in, err := ask(ctx, s, func(t *tx) (intake, error) {
+		if done, err := t.isStored(b); done || err != nil {
+			return intake{}, err
+		}
+		id, err := t.insert(`INSERT INTO intake (batch, first, last) SELECT ?, coalesce(max(seq), 0) + 1, 0 FROM message`, key[:])
+		return intake{id: id, batch: key}, err
+	})
+	if err != nil || in.id == 0 {
+		return err
+	}
+	if err := s.fill(ctx, in, b); err != nil {
+		return errors.Join(err, s.takeBack(in))
+	}
+	return nil
+}
+
+// begins notes that a batch is coming in, unless it is already.
+func (s *Store) begins(batch sms.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.incoming, batch) {
+		return false
+	}
+	s.incoming = append(s.incoming, batch)
+	return true
+}
+
+func (s *Store) ends(batch sms.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.incoming = slices.DeleteFunc(s.incoming, func(id sms.ID) bool { return id == batch })
+}
+
+func (s *Store) comesIn(batch sms.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.incoming, batch)
+}
+
+// fill stores the messages of a batch, and accepts it.
+func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
+	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
+		err := s.write(ctx, func(t *tx) error {
+			if err := t.debit(chunk); err != nil {
+				return err
+			}
+			for i := range chunk {
+				m := chunk[i]
+				m.Lane = sms.Lane(in.lane()) + m.Lane
+				if err := t.addMessage(&m); err != nil {
+					return err
+				}
+			}
+			_, err := t.exec(`UPDATE intake SET last = (SELECT max(seq) FROM message) WHERE id = ?`, in.id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, func(t *tx) error {
+		for i := range b.Events {
+			if err := t.addEvent(&b.Events[i]); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(t.now), in.id)
+		return err
+	})
+}
+
+// takeBack undoes what has come in of a batch that is not accepted. Where it
+// cannot, the next Overdue does.
+func (s *Store) takeBack(in intake) error {
+	for done := false; !done; {
+		var err error
+		done, err = ask(background, s, func(t *tx) (bool, error) {
+			now, err := scanIntake(t.row(`SELECT id, batch, first, last, accepted FROM intake WHERE id = ?`, in.id))
+			if errors.Is(err, sql.ErrNoRows) {
+				return true, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			return t.undo(now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intakes carries on with batches that are accepted, and with those that came to
+// nothing, by a chunk each. more says that there is more to do.
+func (s *Store) intakes(t *tx) (work []queue.Work, more bool, err error) {
+	list, err := all(t, scanIntake, intakesQuery)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, in := range list {
+		var done bool
+		switch {
+		case in.accepted.Valid:
+			work, done, err = t.release(in, work)
+		case s.comesIn(in.batch):
+			continue
+		default:
+			done, err = t.undo(in)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		more = more || !done
+	}
+	return work, more, nil
+}
+
+// within selects the messages of an intake, a chunk of them.
+const within = ` FROM message WHERE seq BETWEEN ?1 AND ?2 AND substr(lane, 1, length(?3)) = ?3 ORDER BY seq LIMIT ?4`
+
+const (
+	releaseQuery = `UPDATE message SET lane = substr(lane, length(?3) + 1) WHERE seq IN (SELECT seq` + within + `)
+		RETURNING seq, lane, priority, state`
+	undoQuery = `DELETE FROM message WHERE seq IN (SELECT seq` + within + `) RETURNING seq, account, price, state`
+)
+
+// staged is a message of an intake.
+type staged struct {
+	seq     int64
+	message sms.Message
+}
+
+// release lets a chunk into its lanes.
+func (t *tx) release(in intake, work []queue.Work) (_ []queue.Work, done bool, err error) {
+	list, err := all(t, func(s scanner) (r staged, err error) {
+		err = s.Scan(&r.seq, &r.message.Lane, &r.message.Priority, &r.message.State)
+		return r, err
+	}, releaseQuery, in.first, in.last, in.lane(), queue.LargeBatch)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, r := range list {
+		in.first = max(in.first, r.seq+1)
+		if r.message.State == sms.Queued {
+			work = queue.AddWork(work, r.message)
+		}
+	}
+	done, err = t.advanceIntake(in, len(list))
+	return work, done, err
+}
+
+// undo deletes a chunk, and gives back what it cost.
+func (t *tx) undo(in intake) (done bool, err error) {
+	list, err := all(t, func(s scanner) (r staged, err error) {
+		err = s.Scan(&r.seq, &r.message.Account, &r.message.Price, &r.message.State)
+		return r, err
+	}, undoQuery, in.first, in.last, in.lane(), queue.LargeBatch)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range list {
+		in.first = max(in.first, r.seq+1)
+		if r.message.State.Final() { // somebody cancelled it, or it has expired: that was done
+			continue
+		}
+		if err := t.refund(&r.message); err != nil {
+			return false, err
+		}
+	}
+	return t.advanceIntake(in, len(list))
+}
+
+// advanceIntake notes how far an intake has come, after n messages; it is gone
+// when that was not a whole chunk.
+func (t *tx) advanceIntake(in intake, n int) (done bool, err error) {
+	if n < queue.LargeBatch {
+		_, err := t.exec(`DELETE FROM intake WHERE id = ?`, in.id)
+		return true, err
+	}
+	_, err = t.exec(`UPDATE intake SET first = ? WHERE id = ?`, in.first, in.id)
+	return false, err
+}
