@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cellpost/modem/sim"
+	"cellpost/queue"
 )
 
 const (
@@ -237,6 +238,11 @@ func (a *act) mails(g *gateway, round, sender int, random *rand.Rand) {
 			lines = append(lines, "deliv_time:600")
 		case 3:
 			to = []string{refused + "001"}
+		}
+		if round%25 == sender && i == 0 { // more than the store takes in at a time
+			for n := range queue.LargeBatch {
+				to = append(to, fmt.Sprintf("4483113%05d", n))
+			}
 		}
 		for _, number := range to {
 			lines = append(lines, "to:"+number)
