@@ -90,10 +90,7 @@ func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 	if m.Parts, err = b.parts(m, c.Segments); err != nil {
 		return m, Refuse(CodeParameter, err.Error())
 	}
-	price, err := b.gate.Rules.Price(to)
-	if errors.Is(err, sms.ErrNoRoute) && b.sim != "" {
-		price, err = sms.DefaultPrice, nil // a SIM asked for by its number needs no route
-	}
+	price, err := b.gate.Rules.PartPrice(m)
 	if err != nil {
 		return m, Refuse(CodeRoute, "")
 	}

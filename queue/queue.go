@@ -154,6 +154,20 @@ func (q *Queue) Late(ctx context.Context, attempt int64, o sms.Outcome) error {
 // Cancel stops a message; see [Store.Cancel].
 func (q *Queue) Cancel(ctx context.Context, id sms.ID) error { return q.store.Cancel(ctx, id) }
 
+// Retry sends a message again; see [Store.Retry].
+func (q *Queue) Retry(ctx context.Context, id sms.ID) error {
+	m, err := q.store.Retry(ctx, id)
+	if err != nil {
+		return err
+	}
+	q.alarm.notLater(m.Review)
+	q.roster.wake(AddWork(nil, m))
+	return nil
+}
+
+// Serving returns the SIMs in service.
+func (q *Queue) Serving() []string { return q.roster.serving() }
+
 // stir makes everybody look again, after something that may have changed what
 // is to be sent, or by whom.
 func (q *Queue) stir() {

@@ -85,6 +85,14 @@ type Store interface {
 	// [ErrState] when it is too late, [ErrNoMessage] when there is none.
 	Cancel(ctx context.Context, id sms.ID) error
 
+	// Retry queues a message again for an operator, as [sms.Rules.Retry] says, and
+	// returns it. Where its price was given back it is debited again:
+	// [sms.ErrNoCredit], [sms.ErrNoAccount]. [ErrNoMessage] when there is none.
+	Retry(ctx context.Context, id sms.ID) (sms.Message, error)
+
+	// Stats says what there is, without counting it.
+	Stats(ctx context.Context) (Stats, error)
+
 	// ClaimEvent hands out the event that is due first, and hides it for the
 	// time of hold: who does not call EventDone gets it again. [ErrNothing]
 	// when none is due; then next is when to ask again, zero for never.

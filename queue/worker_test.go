@@ -77,6 +77,17 @@ func TestLines(t *testing.T) {
 			w.heard("0s a 1", "5s a 2", "10s a 3")
 			w.events("3", "accepted", "sending")
 		}},
+		{"what the operator sends again wakes a line", sms.Rules{}, func(w *world) {
+			no := sms.Outcome{Kind: sms.Refused, Cause: pdu.Cause{Set: pdu.CMS, Code: 1}}
+			w.serve("a", first(no, takes(time.Second)))
+			w.add("1")
+			w.until(time.Minute)
+			m := w.want("1", sms.Failed)
+			w.ok(w.queue.Retry(w.ctx, m.ID))
+			w.until(time.Minute + 2*time.Second)
+			w.heard("0s a 1", "1m0s a 1")
+			w.want("1", sms.Sent)
+		}},
 		{"a claim that is held goes to a line that comes", sms.Rules{}, func(w *world) {
 			w.serve("a", takes(time.Minute))
 			w.add("1", "2")

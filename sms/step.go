@@ -19,7 +19,12 @@ type Step struct {
 	Duplicate  bool   // from now on the handset may show it twice
 	StartOver  bool   // all parts leave again, under a new concatenation reference
 	Refund     bool   // nothing was sent: the account gets its price back
+	Charge     bool   // the account pays again what it got back
 	Why        string // for the timeline, in words
+
+	// Expires, unless zero, is a new end of validity: the message begins anew, and
+	// what went wrong before does not count.
+	Expires time.Time
 }
 
 // Apply takes a step, for the message and the parts that follow from it. Credit
@@ -33,6 +38,9 @@ func (m *Message) Apply(s Step) {
 	}
 	if s.Doubt {
 		m.Doubts++
+	}
+	if !s.Expires.IsZero() {
+		m.Expires, m.Tries, m.Doubts = s.Expires, 0, 0
 	}
 	for i := range m.Parts {
 		p := &m.Parts[i]

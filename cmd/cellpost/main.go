@@ -23,7 +23,8 @@ type verbs struct {
 	Check   checkVerb   `cmd:"" help:"Validate a configuration."`
 	Account accountVerb `cmd:"" help:"Add, list, change and remove accounts."`
 	Send    sendVerb    `cmd:"" help:"Send a message through the running gateway."`
-	Queue   queueVerb   `cmd:"" help:"See and cancel messages."`
+	Price   priceVerb   `cmd:"" help:"Tell what a message would cost, and which way it would go; nothing is sent."`
+	Queue   queueVerb   `cmd:"" help:"See messages and how much waits; cancel them, send them again."`
 	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
 	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
 	Modem   modemVerb   `cmd:"" help:"See the modems, and act on them."`

@@ -24,6 +24,8 @@ type queueVerb struct {
 	List   queueListVerb   `cmd:"" help:"List messages, newest first."`
 	Show   queueShowVerb   `cmd:"" help:"Show one message with its timeline."`
 	Cancel queueCancelVerb `cmd:"" help:"Stop a message that has not left."`
+	Retry  queueRetryVerb  `cmd:"" help:"Send a message again, now: one that failed, expired, was cancelled, is kept as unknown, or was sent and came to nothing."`
+	Stats  queueStatsVerb  `cmd:"" help:"Show how much waits, for whom and for what, and what there was altogether."`
 }
 
 // clock is how times are shown: local, with the zone.
@@ -161,24 +163,35 @@ func printMessage(w io.Writer, m httpd.Message) {
 	t.Flush()
 }
 
-type queueCancelVerb struct {
-	configFlag
-	ID string `arg:"" help:"32 hexadecimal digits."`
-}
+type queueCancelVerb struct{ oneMessage }
 
 func (v queueCancelVerb) Run(ctx context.Context, s streams) error {
-	c, err := loadConfig(v.Config)
-	if err != nil {
-		return err
-	}
+	return v.change(ctx, s, "/cancel")
+}
+
+type queueRetryVerb struct{ oneMessage }
+
+func (v queueRetryVerb) Run(ctx context.Context, s streams) error { return v.change(ctx, s, "/retry") }
+
+// oneMessage is what the verbs that change one message have in common.
+type oneMessage struct {
+	configFlag
+	ID   string `arg:"" help:"32 hexadecimal digits."`
+	JSON bool   `help:"Print the message as JSON."`
+}
+
+func (v oneMessage) change(ctx context.Context, s streams, what string) error {
 	id, err := sms.ParseID(v.ID)
 	if err != nil {
 		return err
 	}
-	var m httpd.Message
-	if err := c.call(ctx, http.MethodPost, "/v1/messages/"+id.String()+"/cancel", nil, &m); err != nil {
+	m, err := query[httpd.Message](ctx, v.configFlag, http.MethodPost, "/v1/messages/"+id.String()+what, nil)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%s %s\n", m.ID, m.State)
+	if v.JSON {
+		return printLines(s.out, []httpd.Message{m})
+	}
+	fmt.Fprintf(s.out, "%s %s\n", m.ID, state(m))
 	return nil
 }

@@ -22,6 +22,8 @@ type API struct {
 	List   func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error)
 	Show   func(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry, error)
 	Cancel func(ctx context.Context, id sms.ID) error
+	Retry  func(ctx context.Context, id sms.ID) error
+	Stats  func(ctx context.Context) (QueueStats, error)
 	Send   func(ctx context.Context, account string, s ingress.Submission) (ingress.Receipt, error)
 	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
 	Modems func() []Modem
@@ -59,7 +61,9 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/messages", a.list)
 	mux.HandleFunc("POST /v1/messages", a.send)
 	mux.HandleFunc("GET /v1/messages/{id}", a.show)
-	mux.HandleFunc("POST /v1/messages/{id}/cancel", a.cancel)
+	mux.HandleFunc("POST /v1/messages/{id}/cancel", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Cancel) })
+	mux.HandleFunc("POST /v1/messages/{id}/retry", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Retry) })
+	mux.HandleFunc("GET /v1/queue", a.stats)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
 	mux.HandleFunc("GET /v1/clock", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Clock()) })
 	mux.HandleFunc("GET /v1/board", func(w http.ResponseWriter, r *http.Request) { a.reply(w, http.StatusOK, a.Board(r.Context())) })
@@ -99,17 +103,27 @@ func (a *API) show(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, http.StatusOK, View(m, timeline))
 }
 
-func (a *API) cancel(w http.ResponseWriter, r *http.Request) {
+// change answers with the message as it is after a change.
+func (a *API) change(w http.ResponseWriter, r *http.Request, change func(context.Context, sms.ID) error) {
 	id, err := sms.ParseID(r.PathValue("id"))
 	if err != nil {
 		a.fail(w, sms.ErrNoMessage)
 		return
 	}
-	if err := a.Cancel(r.Context(), id); err != nil {
+	if err := change(r.Context(), id); err != nil {
 		a.fail(w, err)
 		return
 	}
 	a.show(w, r)
+}
+
+func (a *API) stats(w http.ResponseWriter, r *http.Request) {
+	s, err := a.Stats(r.Context())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.reply(w, http.StatusOK, s)
 }
 
 // maxBody is the most that a request may hold, in octets.
@@ -215,8 +229,10 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, sms.ErrNoMessage), errors.Is(err, sms.ErrNoAccount):
 		status = http.StatusNotFound
-	case errors.Is(err, sms.ErrTooLate):
+	case errors.Is(err, sms.ErrTooLate), errors.Is(err, sms.ErrNoRetry), errors.Is(err, sms.ErrNoRoute):
 		status = http.StatusConflict
+	case errors.Is(err, sms.ErrNoCredit):
+		status = http.StatusPaymentRequired
 	default:
 		a.Log.Error("request", "err", err)
 	}

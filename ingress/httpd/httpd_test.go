@@ -25,6 +25,7 @@ var (
 	known  = sms.ID{15: 1}
 	gone   = sms.ID{15: 2} // is past cancelling
 	broken = sms.ID{15: 3} // cannot be read
+	poor   = sms.ID{15: 4} // cannot be paid
 )
 
 // api is an API on a store of one message, a gate that takes every number but
@@ -58,6 +59,18 @@ func api() *httpd.API {
 				return fmt.Errorf("cancel: %w", sms.ErrTooLate)
 			}
 			return find(id)
+		},
+		Retry: func(_ context.Context, id sms.ID) error {
+			switch id {
+			case gone:
+				return fmt.Errorf("%w: the handset has it", sms.ErrNoRetry)
+			case poor:
+				return sms.ErrNoCredit
+			}
+			return find(id)
+		},
+		Stats: func(context.Context) (httpd.QueueStats, error) {
+			return httpd.QueueStats{At: noon, Running: true, Serving: []string{"a"}, Oldest: &httpd.Oldest{ID: known.String(), Due: noon, Seconds: 6}}, nil
 		},
 		Send: send,
 		Inbox: func(_ context.Context, limit int) ([]sms.Inbound, error) {
@@ -135,6 +148,14 @@ func TestRoutes(t *testing.T) {
 		{"POST /v1/messages/0000000000000000000000000000000f/cancel", "", 404, "no such message"},
 		{"POST /v1/messages/00000000000000000000000000000003/cancel", "", 500, "disk failure"},
 		{"POST /v1/messages/1/cancel", "", 404, "no such message"},
+
+		{"POST /v1/messages/00000000000000000000000000000001/retry", "", 200, `"timeline":[{`},
+		{"POST /v1/messages/00000000000000000000000000000002/retry", "", 409, "not sent again: the handset has it"},
+		{"POST /v1/messages/00000000000000000000000000000004/retry", "", 402, "not enough credit"},
+		{"POST /v1/messages/0000000000000000000000000000000f/retry", "", 404, "no such message"},
+		{"POST /v1/messages/00000000000000000000000000000003/retry", "", 500, "disk failure"},
+
+		{"GET /v1/queue", "", 200, `{"at":"2026-07-01T12:00:00Z","running":true,"serving":["a"],"queued":0,"oldest":{"id":"00000000000000000000000000000001","due":"2026-07-01T12:00:00Z","seconds":6},`},
 
 		{"POST /v1/messages", `{"to":["1","2"],"text":"x"}`, 202, `[{"to":"1","id":"00000000000000000000000000000001"},{"to":"2",`},
 		{"POST /v1/messages", `{"to":["1","bad"],"text":"x"}`, 202, `{"to":"bad","code":105,"error":"Invalid destination address"}]`},

@@ -102,6 +102,8 @@ func (t *tx) addMessage(m *sms.Message) error {
 	if err != nil {
 		return err
 	}
+	t.stored(m.Account, m.Priority, m.State, 1)
+	t.total(totalAccepted, 1)
 	for i := range m.Parts {
 		if _, err := t.exec(`INSERT INTO part (message, n, tpdu, state, sim, mr) VALUES (?, ?, ?, ?, '', 0)`,
 			seq, i+1, m.Parts[i].TPDU, sms.Queued); err != nil {

@@ -23,8 +23,11 @@ type intake struct {
 	accepted    sql.Null[int64]
 }
 
+// intakeLane is how the lanes of messages begin that are on their way in.
+const intakeLane = "intake "
+
 // lane is what stands before a lane while its messages are on their way in.
-func (i intake) lane() string { return fmt.Sprintf("intake %d ", i.id) }
+func (i intake) lane() string { return fmt.Sprintf(intakeLane+"%d ", i.id) }
 
 const intakesQuery = `SELECT id, batch, first, last, accepted FROM intake ORDER BY id`
 
@@ -164,7 +167,7 @@ const within = ` FROM message WHERE seq BETWEEN ?1 AND ?2 AND substr(lane, 1, le
 const (
 	releaseQuery = `UPDATE message SET lane = substr(lane, length(?3) + 1) WHERE seq IN (SELECT seq` + within + `)
 		RETURNING seq, lane, priority, state`
-	undoQuery = `DELETE FROM message WHERE seq IN (SELECT seq` + within + `) RETURNING seq, account, price, state`
+	undoQuery = `DELETE FROM message WHERE seq IN (SELECT seq` + within + `) RETURNING seq, account, price, state, priority`
 )
 
 // staged is a message of an intake.
@@ -195,18 +198,21 @@ func (t *tx) release(in intake, work []queue.Work) (_ []queue.Work, done bool, e
 // undo deletes a chunk, and gives back what it cost.
 func (t *tx) undo(in intake) (done bool, err error) {
 	list, err := all(t, func(s scanner) (r staged, err error) {
-		err = s.Scan(&r.seq, &r.message.Account, &r.message.Price, &r.message.State)
+		err = s.Scan(&r.seq, &r.message.Account, &r.message.Price, &r.message.State, &r.message.Priority)
 		return r, err
 	}, undoQuery, in.first, in.last, in.lane(), queue.LargeBatch)
 	if err != nil {
 		return false, err
 	}
 	for _, r := range list {
+		m := &r.message
 		in.first = max(in.first, r.seq+1)
-		if r.message.State.Final() { // somebody cancelled it, or it has expired: that was done
+		t.stored(m.Account, m.Priority, m.State, -1)
+		t.total(totalAccepted, -1)
+		if m.State.Final() { // somebody cancelled it, or it has expired: that was done
 			continue
 		}
-		if err := t.refund(&r.message); err != nil {
+		if err := t.credit(m); err != nil {
 			return false, err
 		}
 	}

@@ -18,6 +18,7 @@ type record struct {
 	notes int // lines of its timeline; save writes it
 	msg   sms.Message
 	saved []sms.Part // as they are in the database
+	was   standing   // likewise
 }
 
 // part returns part n, counted from 1. The schema holds attempts to parts that
@@ -60,6 +61,7 @@ func (t *tx) load(seq int64) (*record, error) {
 	}
 	r.msg.Parts, err = all(t, scanPart, partsQuery, seq)
 	r.saved = slices.Clone(r.msg.Parts)
+	r.was = standing{r.msg.State, r.msg.Duplicate}
 	return r, err
 }
 
@@ -81,12 +83,13 @@ func (t *tx) save(r *record) error {
 	m := &r.msg
 	m.Updated = t.now
 	_, err := t.exec(`UPDATE message SET state = ?, due = ?, review = ?, lane = ?, avoid = ?, avoid_until = ?,
-		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ?, doubts = ? WHERE seq = ?`,
+		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ?, doubts = ?, expires = ? WHERE seq = ?`,
 		m.State, millis(m.Due), millis(m.Review), m.Lane, m.Avoid, millis(m.AvoidUntil),
-		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, m.Doubts, r.seq)
+		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, m.Doubts, millis(m.Expires), r.seq)
 	if err != nil {
 		return err
 	}
+	t.recount(r)
 	for i, p := range m.Parts {
 		if err := t.savePart(r, i, p); err != nil {
 			return err
@@ -126,7 +129,12 @@ func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
 		}
 	}
 	if s.Refund {
-		if err := t.refund(&r.msg); err != nil {
+		if err := t.refund(r); err != nil {
+			return err
+		}
+	}
+	if s.Charge {
+		if err := t.charge(r); err != nil {
 			return err
 		}
 	}
@@ -142,8 +150,26 @@ func (t *tx) keep(r *record, event, detail string) error {
 }
 
 // refund gives the price back. The account may be gone by now.
-func (t *tx) refund(m *sms.Message) error {
+func (t *tx) refund(r *record) error {
+	if err := t.credit(&r.msg); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE message SET refunded = 1 WHERE seq = ?`, r.seq)
+	return err
+}
+
+// credit adds the price of a message to its account.
+func (t *tx) credit(m *sms.Message) error {
 	_, err := t.exec(`UPDATE account SET credits = credits + ? WHERE name = ?`, m.Price, m.Account)
+	return err
+}
+
+// charge takes the price again that was given back.
+func (t *tx) charge(r *record) error {
+	if err := t.debit([]sms.Message{r.msg}); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE message SET refunded = 0 WHERE seq = ?`, r.seq)
 	return err
 }
 
@@ -158,6 +184,9 @@ func (t *tx) prospect(s sms.Step) string {
 	}
 	if s.Refund {
 		b.WriteString("; price given back")
+	}
+	if s.Charge {
+		b.WriteString("; price taken again")
 	}
 	return b.String()
 }

@@ -180,6 +180,7 @@ func (t *tx) foundAccepted(a attempt, r *record, mr byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	t.total(totalCleared, 1)
 	certain, err := t.certain(r)
 	return "; so the network had accepted it" + certain, err
 }

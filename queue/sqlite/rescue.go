@@ -211,15 +211,22 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 			SELECT seq, notes + 1, ?, 'restored', ? FROM message WHERE `+unfinished, now, why); err != nil {
 			return 0, err
 		}
+		flagged, err := scalar[int64](t.row(`SELECT count(*) FROM message WHERE NOT duplicate AND ` + unfinished))
+		if err != nil {
+			return 0, err
+		}
+		t.total(totalDuplicate, flagged)
 		n, err := t.exec(`UPDATE message SET duplicate = 1, notes = notes + 1, updated = ?1, why = ?2 WHERE `+unfinished, now, why)
 		if err != nil {
 			return 0, err
 		}
 		// No attempt from before is repeated as such: TP-RD asks for trust in what
 		// the SIM has sent the number since. Nor is a report believed to be on it.
-		if _, err := t.exec(`UPDATE attempt SET outcome = 'unknown', detail = ?2, ended = ?1 WHERE outcome = 'open'`, now, why); err != nil {
+		open, err := t.exec(`UPDATE attempt SET outcome = 'unknown', detail = ?2, ended = ?1 WHERE outcome = 'open'`, now, why)
+		if err != nil {
 			return 0, err
 		}
+		t.total(totalHandover(sms.Ambiguous), open)
 		if _, err := t.exec(`UPDATE attempt SET obsolete = 1 WHERE outcome = 'unknown'
 			AND message IN (SELECT seq FROM message WHERE ` + unfinished + `)`); err != nil {
 			return 0, err
@@ -234,8 +241,15 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 		if _, err := t.exec(`UPDATE part SET state = 'unknown' WHERE state = 'sending'`); err != nil {
 			return 0, err
 		}
-		_, err = t.exec(`UPDATE message SET state = 'unknown', review = ?1, doubts = doubts + 1 WHERE `+doubtful, now)
-		return int(n), err
+		fresh, err := scalar[int64](t.row(`SELECT count(*) FROM message WHERE state <> 'unknown' AND `+doubtful, now))
+		if err != nil {
+			return 0, err
+		}
+		t.total(string(sms.Unknown), fresh)
+		if _, err := t.exec(`UPDATE message SET state = 'unknown', review = ?1, doubts = doubts + 1 WHERE `+doubtful, now); err != nil {
+			return 0, err
+		}
+		return int(n), t.recountAll()
 	})
 }
 

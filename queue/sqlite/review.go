@@ -144,6 +144,38 @@ func (t *tx) reroute(r *record) (bool, error) {
 	return true, t.keep(r, string(m.State), why)
 }
 
+// leftQuery asks whether the network has something of a message, or may have.
+const leftQuery = `SELECT EXISTS (SELECT 1 FROM attempt WHERE message = ? AND outcome IN ('accepted', 'unknown'))`
+
+// Retry queues a message again, see [queue.Store].
+func (s *Store) Retry(ctx context.Context, id sms.ID) (sms.Message, error) {
+	return ask(ctx, s, func(t *tx) (sms.Message, error) {
+		r, err := t.find(id)
+		if err != nil {
+			return sms.Message{}, err
+		}
+		left, err := scalar[bool](t.row(leftQuery, r.seq))
+		if err != nil {
+			return sms.Message{}, err
+		}
+		refunded, err := scalar[bool](t.row(`SELECT refunded FROM message WHERE seq = ?`, r.seq))
+		if err != nil {
+			return sms.Message{}, err
+		}
+		step, err := t.rules.Retry(r.msg, left, refunded, t.now)
+		if err != nil {
+			return sms.Message{}, err
+		}
+		detail := fmt.Sprintf("by the operator: was %s, %s", r.msg.State, r.msg.Why)
+		if left {
+			detail += "; possible duplicate"
+		}
+		t.total(totalRetried, 1)
+		err = t.apply(r, step, "retried", detail)
+		return r.msg, err
+	})
+}
+
 // Cancel stops a message, see [queue.Store]. Its price is given back when
 // nothing of it can have left.
 func (s *Store) Cancel(ctx context.Context, id sms.ID) error {
@@ -158,8 +190,7 @@ func (s *Store) Cancel(ctx context.Context, id sms.ID) error {
 		default:
 			return queue.ErrState
 		}
-		left, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
-			WHERE message = ? AND outcome IN ('accepted', 'unknown'))`, r.seq))
+		left, err := scalar[bool](t.row(leftQuery, r.seq))
 		if err != nil {
 			return err
 		}

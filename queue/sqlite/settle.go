@@ -58,6 +58,7 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 		if !taken(*r.part(a.part)) || next < 0 {
 			return queue.Claim{}, fmt.Errorf("%s ended %q: settle the claim", r.hop(a), o.Kind)
 		}
+		t.total(totalHandover(o.Kind), 1)
 		if err := t.note(r, "part sent", r.hop(a)+": "+words(o)); err != nil {
 			return queue.Claim{}, err
 		}
@@ -90,6 +91,7 @@ func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
 	if err := t.end(a, r, o); err != nil {
 		return err
 	}
+	t.total(totalHandover(o.Kind), 1)
 	step := t.afterParts(r, a)
 	if !taken(*r.part(a.part)) && step.State != sms.Failed {
 		step = t.rules.After(r.msg, a.sim, o, a.repeat, t.now)
@@ -169,6 +171,7 @@ func (t *tx) late(a attempt, r *record, o sms.Outcome) error {
 	if err := t.outcome(a, o); err != nil {
 		return err
 	}
+	t.total(totalCleared, 1)
 	certain, err := t.certain(r)
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
-		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}},
+		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}},
 	}
 	if err := s.adopt(); err != nil {
 		return nil, errors.Join(err, s.Close())

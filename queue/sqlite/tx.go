@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"cellpost/queue"
@@ -21,6 +22,7 @@ type tx struct {
 	now      time.Time // of the request, in UTC and whole milliseconds
 	share    share
 	clock    clock
+	counts   map[counter]int64 // by how much the transaction changes them
 }
 
 // background is the context of statements: a transaction that others share is
@@ -132,6 +134,7 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 	back := func(err error) error {
 		t.exec("ROLLBACK") // SQLite may have done it
 		t.clock = clock
+		clear(t.counts)
 		return err
 	}
 	if err := t.minded(time.Now()); err != nil {
@@ -141,6 +144,9 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 		if err := carryOut(r); err != nil {
 			return back(err)
 		}
+	}
+	if err := t.writeCounts(); err != nil {
+		return back(fmt.Errorf("write the counters: %w", err))
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
 		return back(fmt.Errorf("commit: %w", err))
@@ -167,7 +173,9 @@ func (t *tx) guarded(r *request) error {
 	if _, err := t.exec("SAVEPOINT request"); err != nil {
 		return err
 	}
+	counts := maps.Clone(t.counts)
 	if t.work(r); r.err != nil {
+		t.counts = counts
 		if _, err := t.exec("ROLLBACK TO request"); err != nil {
 			return r.err
 		}

@@ -1,0 +1,53 @@
+package ingress
+
+import (
+	"cellpost/pdu"
+	"cellpost/sms"
+)
+
+// Quote is what one item of a submission would cost.
+type Quote struct {
+	To       string // as in a [Result]
+	Refusal  *Refusal
+	Same     bool // stands for an earlier item: nothing would be sent for it
+	Parts    int
+	Alphabet pdu.Alphabet
+	Way      sms.Way
+	Price    sms.Credits // of all parts
+	Left     sms.Credits // credit of the account after this item; below zero only where it is unlimited
+}
+
+// Quote says what [Gate.Submit] would answer now, item by item, and what the
+// messages would cost. Nothing is stored, and nothing is debited.
+func (g *Gate) Quote(a sms.Account, s Submission) []Quote {
+	now := g.now()
+	b := &builder{gate: g, account: a, submission: s, now: now, id: sms.NewID(now)}
+	batch, receipt := b.build()
+	left, quotes := a.Credits, make([]Quote, len(receipt.Results))
+	for i, res := range receipt.Results {
+		q := &quotes[i]
+		q.To, q.Refusal, q.Same = res.To, res.Refusal, res.Same
+		if q.Refusal == nil && !q.Same {
+			m := batch.Messages[0]
+			batch.Messages = batch.Messages[1:]
+			left -= m.Price
+			q.Refusal = g.quote(m, q)
+		}
+		q.Left = left
+	}
+	return quotes
+}
+
+// quote fills in what there is to say of a message.
+func (g *Gate) quote(m sms.Message, q *Quote) *Refusal {
+	way, err := g.Rules.Way(m)
+	if err != nil {
+		return Refuse(CodeRoute, "")
+	}
+	submit, _, err := pdu.ParseSubmit(m.Parts[0].TPDU)
+	if err != nil {
+		return Refuse(CodeParameter, err.Error())
+	}
+	q.Parts, q.Alphabet, q.Way, q.Price = len(m.Parts), submit.DCS.Alphabet(), way, m.Price
+	return nil
+}
