@@ -3,10 +3,7 @@ package test
 import (
 	"fmt"
 	"net/smtp"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,57 +22,6 @@ func reportMillis(b *testing.B, values []time.Duration, what string) {
 	for name, q := range map[string]float64{"median": 0.5, "p99": 0.99} {
 		b.ReportMetric(float64(quantile(values, q))/float64(time.Millisecond), what+"-"+name+"-ms")
 	}
-}
-
-// batch submits one mail to n numbers.
-func (w *world) batch(n int) {
-	w.t.Helper()
-	lines := make([]string, n, n+1)
-	for i := range n {
-		lines[i] = fmt.Sprintf("to:4483112%05d", i)
-	}
-	w.mustMail(append(lines, "text:bench")...)
-}
-
-// BenchmarkGap measures what the gateway's own work costs a modem: the time
-// from the final result of a hand-over to the next AT+CMGS, at zero air time,
-// with a full queue and status reports coming in. It also reports the memory.
-func BenchmarkGap(b *testing.B) {
-	for _, modems := range []int{1, 8} {
-		b.Run(fmt.Sprintf("modems=%d", modems), func(b *testing.B) {
-			n := 1000 * modems
-			var gaps []time.Duration
-			for b.Loop() {
-				w := newWorld(b, setting{modems: modems})
-				g := w.start()
-				w.batch(n)
-				w.took(n)
-				for _, m := range w.modems {
-					gaps = append(gaps, m.Gaps()...)
-				}
-				b.ReportMetric(float64(rss(b, g.Process.Pid))/(1<<20), "RSS-MiB")
-				g.stop(b)
-				cpu := g.ProcessState.UserTime() + g.ProcessState.SystemTime()
-				b.ReportMetric(cpu.Seconds()*1000/float64(n), "CPU-s/1000")
-			}
-			reportMillis(b, gaps, "gap")
-		})
-	}
-}
-
-// rss is the resident memory of a process, in octets.
-func rss(b *testing.B, pid int) int {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kib, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return kib << 10
 }
 
 // BenchmarkFirstOctet measures the time from the 250 of a mail to the first

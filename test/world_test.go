@@ -98,6 +98,7 @@ type world struct {
 	network *sim.Network
 	modems  []*sim.Modem
 	mails   *smarthost
+	end     func() // ends the modems; the end of the test does, too
 }
 
 // setting is what differs between worlds.
@@ -107,6 +108,8 @@ type setting struct {
 	network sim.NetworkOptions
 	send    string // TOML for the table [send]
 	more    string // more TOML, after it
+
+	each func(i int, o *sim.Options) // changes the options of a modem; may be nil
 }
 
 // newWorld makes modems, a smarthost, a configuration and the account "acme"
@@ -118,13 +121,17 @@ func newWorld(t testing.TB, s setting) *world {
 	w := &world{control: newControl(t, data), dir: dir, network: sim.NewNetwork(s.network), smtp: freeAddress(t), mails: newSmarthost(t)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running, linked sync.WaitGroup
-	t.Cleanup(func() { cancel(); running.Wait() })
+	w.end = func() { cancel(); running.Wait() }
+	t.Cleanup(w.end)
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir = %q\ncountry_prefix = \"44\"\n[[smtp]]\nlisten = %q\n[mail_out]\nsmarthost = %q\n[send]\n%s\n",
 		data, w.smtp, w.mails.address, s.send)
 	for i := range s.modems {
 		o := s.options
 		o.Name = fmt.Sprintf("m%d", i)
+		if s.each != nil {
+			s.each(i, &o)
+		}
 		linked.Add(1)
 		var once sync.Once
 		o.Linked = func(string) { once.Do(linked.Done) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -229,11 +230,14 @@ func readLanes(ctx context.Context, tx *sql.Tx) ([]queue.Waiting, error) {
 func readLane(ctx context.Context, tx *sql.Tx, lane string) (queue.Waiting, error) {
 	w := queue.Waiting{Lane: sms.Lane(lane)}
 	for priority := 1; priority <= 3; priority++ {
-		accounts, err := readAll(ctx, tx, scalar[string], waitingQuery, lane, priority)
-		if err != nil {
-			return w, err
-		}
-		for _, account := range accounts {
+		for account := ""; ; {
+			err := tx.QueryRowContext(ctx, waitingQuery, lane, priority, account).Scan(&account)
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return w, err
+			}
 			var first queue.Waiting
 			if err := tx.QueryRowContext(ctx, foremostQuery, lane, priority, account).Scan(ident{&first.First}, moment{&first.Since}); err != nil {
 				return w, err

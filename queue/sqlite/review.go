@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 
 	"cellpost/queue"
 	"cellpost/sms"
@@ -79,8 +82,7 @@ func (s *Store) Reroute(ctx context.Context) (int, error) {
 		}
 	}
 	return ask(ctx, s, func(t *tx) (int, error) {
-		lanes, err := all(t, scalar[sms.Lane], `SELECT DISTINCT lane FROM message
-			WHERE state IN ('queued', 'scheduled', 'held', 'unknown')`)
+		lanes, err := t.lanes()
 		if err != nil {
 			return 0, err
 		}
@@ -97,6 +99,32 @@ func (s *Store) Reroute(ctx context.Context) (int, error) {
 		}
 		return moved, nil
 	})
+}
+
+// Steps from lane to lane: there are few, and a million messages in them.
+const (
+	queuedLaneQuery  = `SELECT lane FROM message INDEXED BY message_claim WHERE state = 'queued' AND lane > ? ORDER BY lane LIMIT 1`
+	waitingLaneQuery = `SELECT lane FROM message INDEXED BY message_waiting
+		WHERE state IN ('scheduled', 'held', 'unknown') AND lane > ? ORDER BY lane LIMIT 1`
+)
+
+// lanes returns the lanes of the messages that something is still to be sent of,
+// each once.
+func (t *tx) lanes() ([]sms.Lane, error) {
+	var lanes []sms.Lane
+	for _, query := range []string{queuedLaneQuery, waitingLaneQuery} {
+		for last := sms.Lane(""); ; lanes = append(lanes, last) {
+			err := t.row(query, last).Scan(&last)
+			if errors.Is(err, sql.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(lanes)
+	return slices.Compact(lanes), nil
 }
 
 // leave moves all messages out of a lane, and returns how many could.

@@ -18,9 +18,10 @@ import (
 var migrations embed.FS
 
 // Options of the connections. The build of the driver would set a database in
-// WAL mode to synchronous=NORMAL, and lose the last commits in a power cut.
+// WAL mode to synchronous=NORMAL, and lose the last commits in a power cut. A cache
+// larger than 2 MB made no hand-over faster that could be measured.
 const (
-	writerOptions = "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_foreign_keys=on&_cache_size=-8000"
+	writerOptions = "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_foreign_keys=on&_cache_size=-2000"
 	readerOptions = "mode=ro&_query_only=true&_busy_timeout=5000"
 )
 

@@ -211,7 +211,9 @@ func TestPlans(t *testing.T) {
 	for _, c := range []struct{ query, index string }{
 		{claimQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND account=? AND due<?)"},
 		{moreQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND account=? AND due<?)"},
-		{waitingQuery, "SEARCH m USING COVERING INDEX message_claim (lane=? AND priority=? AND account>?)"},
+		{waitingQuery, "SEARCH message USING COVERING INDEX message_claim (lane=? AND priority=? AND account>?)"},
+		{queuedLaneQuery, "COVERING INDEX message_claim (lane>?)"},
+		{waitingLaneQuery, "INDEX message_waiting (lane>?)"},
 		{overdueQuery, "INDEX message_review (review>? AND review<?)"},
 		{nextDueQuery, "INDEX message_review"},
 		{earlierQuery, "INDEX attempt_by_part (message=? AND part=?)"},
@@ -256,7 +258,7 @@ func TestPlans(t *testing.T) {
 func explainPlan(t *testing.T, s *Store, query string) []string {
 	t.Helper()
 	args := make([]any, 9) // NULL for as many parameters as there are
-	stmt, err := s.tx.conn.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+	stmt, err := s.tx.conn.PrepareContext(t.Context(), "EXPLAIN QUERY PLAN "+lasting(query))
 	if err != nil {
 		t.Fatal(err)
 	}

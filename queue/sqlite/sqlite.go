@@ -200,10 +200,10 @@ func ask[T any](ctx context.Context, s *Store, work func(*tx) (T, error)) (T, er
 // of them waits for its answer.
 const maxBatch = 500
 
-func (s *Store) take() []*request {
+func (s *Store) take(most int) []*request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(s.waiting), maxBatch)
+	n := min(len(s.waiting), most)
 	batch := slices.Clone(s.waiting[:n])
 	s.waiting = slices.Delete(s.waiting, 0, n) // and forget their messages
 	return batch
@@ -213,10 +213,10 @@ func (s *Store) take() []*request {
 func (s *Store) flush() {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	for batch := s.take(); len(batch) > 0; batch = s.take() {
+	for batch := s.take(maxBatch); len(batch) > 0; batch = s.take(maxBatch) {
 		err := s.damage.known()
 		if err == nil {
-			err = s.tx.commit(batch)
+			batch, err = s.tx.commit(batch, s.take)
 		}
 		for _, r := range batch {
 			if err != nil { // even a plain no may have come of what is undone now

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -360,5 +362,96 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := OpenReader(filepath.Join(dir, "none.db")); err == nil {
 		t.Error("a reader made a file")
+	}
+}
+
+// TestPlannedOnce has each statement of a hand-over parsed and planned once, not
+// each time: that takes longer than most statements.
+func TestPlannedOnce(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	handOver := func() {
+		t.Helper()
+		if err := s.Add(t.Context(), batch(2)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Settle(t.Context(), c, sms.Outcome{Kind: sms.Accepted, MR: byte(c.Attempt)}); err != nil {
+			t.Fatal(err)
+		}
+		var report [25]byte // matches nothing
+		if _, err := s.Report(t.Context(), sms.Report{SIM: "a", Modem: "m", TPDU: binary.BigEndian.AppendUint64(report[:], uint64(c.Attempt)), Received: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var planned []string
+	err := s.tx.conn.Raw(func(driver any) error {
+		driver.(*sqlite3.SQLiteConn).RegisterAuthorizer(func(_ int, what, column, _ string) int {
+			planned = append(planned, what+"."+column)
+			return sqlite3.SQLITE_OK
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handOver()
+	handOver() // what was planned before there was anything to bind
+	planned = nil
+	handOver()
+	if len(planned) > 0 {
+		t.Errorf("planned again: %q", planned)
+	}
+}
+
+// TestJoins has what is asked for while a transaction is at work carried out in the
+// same one, and tells each request its own outcome.
+func TestJoins(t *testing.T) {
+	refusal := errors.New("no")
+	for _, want := range []error{nil, refusal} {
+		s := openTest(t, &sms.Rules{})
+		addShop(t, s)
+		commits := 0
+		if err := s.tx.conn.Raw(func(driver any) error {
+			driver.(*sqlite3.SQLiteConn).RegisterCommitHook(func() int { commits++; return 0 })
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		waiting := func() int {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.waiting)
+		}
+		credit := func(t *tx) error {
+			_, err := t.exec(`UPDATE account SET credits = credits + 1`)
+			return err
+		}
+		var late sync.WaitGroup
+		var got error
+		var ask sync.Once
+		ctx := t.Context()
+		err := s.write(ctx, func(t *tx) error {
+			ask.Do(func() {
+				late.Go(func() {
+					got = s.write(ctx, func(t *tx) error { return errors.Join(credit(t), want) })
+				})
+				for waiting() == 0 {
+					runtime.Gosched()
+				}
+			})
+			return credit(t)
+		})
+		late.Wait()
+		if err != nil || !errors.Is(got, want) || commits != 1 {
+			t.Errorf("got %v, %v in %d commits, want nil, %v in 1", err, got, commits, want)
+		}
+		a, err := s.Account(t.Context(), shop.Name)
+		if credits := map[error]sms.Credits{nil: 2, refusal: 1}[want]; err != nil || a.Credits != credits {
+			t.Errorf("got %d credits, %v, want %d", a.Credits, err, credits)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"time"
 
 	"cellpost/queue"
@@ -41,13 +42,19 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	if s, ok := t.prepared[query]; ok {
 		return s, nil
 	}
-	s, err := t.conn.PrepareContext(background, query)
+	s, err := t.conn.PrepareContext(background, lasting(query))
 	if err != nil {
 		return nil, err
 	}
 	t.prepared[query] = s
 	return s, nil
 }
+
+// lasting writes a statement so that it is parsed and planned once. Where a column
+// is compared with a bare parameter SQLite may plan for the value, and then plans
+// anew each time the driver clears the parameters, which takes longer than most
+// statements. It does not look behind a unary plus, which changes nothing else.
+func lasting(query string) string { return strings.ReplaceAll(query, "= ?", "= +?") }
 
 func (t *tx) run(query string, args ...any) (sql.Result, error) {
 	s, err := t.stmt(query)
@@ -110,39 +117,44 @@ func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) 
 	return list, rows.Err()
 }
 
-// commit carries out a batch in one transaction. The outcome of each request
-// is left in its err; an error of commit means that none of them was done.
+// commit carries out a batch in one transaction, and what late says has been asked
+// meanwhile: a line that ends one hand-over asks for the next at the same moment.
+// The outcome of each request is left in its err; an error of commit means that none
+// of them was done.
 //
 // Requests mostly succeed, so they run without guard first. When one fails all
 // is taken back, and done again with a savepoint around each.
-func (t *tx) commit(batch []*request) error {
-	err := t.transact(batch, t.bare)
+func (t *tx) commit(batch []*request, late func(most int) []*request) ([]*request, error) {
+	batch, err := t.transact(batch, t.bare, late)
 	if errors.Is(err, errUndo) {
-		err = t.transact(batch, t.guarded)
+		batch, err = t.transact(batch, t.guarded, func(int) []*request { return nil })
 	}
-	return err
+	return batch, err
 }
 
 // errUndo says that a request failed half way, without a savepoint to go back to.
 var errUndo = errors.New("undo the transaction")
 
-func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
+func (t *tx) transact(batch []*request, carryOut func(*request) error, late func(most int) []*request) ([]*request, error) {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
+		return batch, fmt.Errorf("begin a transaction: %w", err)
 	}
 	clock := t.clock
-	back := func(err error) error {
+	back := func(err error) ([]*request, error) {
 		t.exec("ROLLBACK") // SQLite may have done it
 		t.clock = clock
 		clear(t.counts)
-		return err
+		return batch, err
 	}
 	if err := t.minded(time.Now()); err != nil {
 		return back(fmt.Errorf("mind the clock: %w", err))
 	}
-	for _, r := range batch {
-		if err := carryOut(r); err != nil {
+	for i := 0; i < len(batch); i++ {
+		if err := carryOut(batch[i]); err != nil {
 			return back(err)
+		}
+		if i == len(batch)-1 {
+			batch = append(batch, late(maxBatch-len(batch))...)
 		}
 	}
 	if err := t.writeCounts(); err != nil {
@@ -151,7 +163,7 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error) error {
 	if _, err := t.exec("COMMIT"); err != nil {
 		return back(fmt.Errorf("commit: %w", err))
 	}
-	return nil
+	return batch, nil
 }
 
 // bare carries out one request; [errUndo] if it failed. That there is
