@@ -109,7 +109,10 @@ func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 // blank is a message before the rules have seen it.
 func (b *builder) blank(to sms.Number, text string) sms.Message {
 	p := b.submission.Params
-	due := b.now.Add(p.Delay)
+	due, at := b.now.Add(p.Delay), b.gate.at(p, b.now)
+	if !at.IsZero() {
+		due = at
+	}
 	validity := p.Validity
 	if validity == 0 {
 		validity = ValidityDefault
@@ -126,7 +129,7 @@ func (b *builder) blank(to sms.Number, text string) sms.Message {
 		ID: sms.NewID(b.now), Submission: b.id, Account: b.account.Name, Source: b.submission.Source,
 		To: to, From: p.From, ClientID: p.ClientID, Text: text,
 		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report || b.account.Report,
-		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now,
+		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now, At: at,
 	}
 }
 

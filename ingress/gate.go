@@ -21,6 +21,7 @@ type Gate struct {
 	CountryPrefix string                                    // digits, for national numbers; empty: they are refused
 	Sender        func(msisdn string) (sim string, ok bool) // finds the installed SIM with a number, digits; nil: none
 	Now           func() time.Time                          // nil: time.Now
+	Trusted       func() bool                               // whether Now is the time; nil: it is
 	Log           *slog.Logger                              // nil: none
 
 	logins logins
@@ -37,6 +38,13 @@ const (
 	PriorityDefault = 3
 	EscalateMax     = 2
 	ClientIDMax     = 32 // letters and digits
+)
+
+// Years of absolute times. What is outside is no time of a message, but milliseconds
+// taken for seconds, or a clock that was lost; and only these are written as RFC 3339.
+const (
+	atFirst = 2000
+	atLast  = 2099
 )
 
 // Submit checks a submission of an account that [Gate.Authenticate] returned,
@@ -127,11 +135,33 @@ func (g *Gate) check(p Params) (sim string, refusal *Refusal) {
 		return "", Refuse(CodeParameter, "climsgid: up to 32 letters and digits")
 	case p.Delay < 0 || p.Delay > DelayMax:
 		return "", Refuse(CodeDelay, "0 to 10080 minutes")
+	case p.Delay > 0 && !p.At.IsZero():
+		return "", Refuse(CodeDelay, "a delay or a time, not both")
+	case !p.At.IsZero() && (p.At.Year() < atFirst || p.At.Year() > atLast):
+		return "", Refuse(CodeDelay, fmt.Sprintf("a time from %d to %d", atFirst, atLast))
+	case !p.FarIsNow && g.far(p.At, g.now()):
+		return "", Refuse(CodeDelay, "a time up to 7 days ahead")
 	case p.Concat > ConcatMax:
 		return "", Refuse(CodeParts, "concat: 1 to 35")
 	}
 	return g.sender(p.From)
 }
+
+// at is the absolute time that a message has to wait for; zero: none. While the
+// clock is not trusted only the wait tells whether it is past, or far.
+func (g *Gate) at(p Params, now time.Time) time.Time {
+	if p.At.IsZero() || g.trusted() && !p.At.After(now) || g.far(p.At, now) {
+		return time.Time{}
+	}
+	return p.At.UTC()
+}
+
+// far reports whether a time is further ahead than a message may wait.
+func (g *Gate) far(at, now time.Time) bool {
+	return g.trusted() && at.After(now.Add(DelayMax))
+}
+
+func (g *Gate) trusted() bool { return g.Trusted == nil || g.Trusted() }
 
 // sender finds the SIM that shows a number as its own. A GSM network lets
 // nobody send under another.

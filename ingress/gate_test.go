@@ -72,6 +72,48 @@ func code(err error) int {
 	return 0
 }
 
+// TestSubmitAt: a time of the clock is kept as such unless it is now, or past; what
+// that is nobody knows while the clock is not trusted.
+func TestSubmitAt(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, tt := range []struct {
+		name    string
+		in      time.Duration
+		far     bool // is taken for now
+		trusted bool
+		kept    bool
+	}{
+		{"later", time.Hour, false, true, true},
+		{"seven days", 7 * day, false, true, true},
+		{"now", 0, false, true, false},
+		{"past", -time.Hour, false, true, false},
+		{"far", 8 * day, true, true, false},
+		{"later, it seems", time.Hour, false, false, true},
+		{"past, it seems", -time.Hour, false, false, true},
+		{"far, it seems", 56 * 365 * day, true, false, true},
+		{"too far, it seems", 56 * 365 * day, false, false, true},
+	} {
+		g, batches := testGate(t)
+		g.Trusted = func() bool { return tt.trusted }
+		at := testNow.Add(tt.in)
+		_, err := g.Submit(t.Context(), sms.Account{Unlimited: true}, Submission{
+			Items: []Item{{"447700900123", "x"}}, Params: Params{At: at.In(time.FixedZone("", 3600)), FarIsNow: tt.far, Validity: 2 * time.Hour},
+		})
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		m := (*batches)[0].Messages[0]
+		want := sms.Message{Due: testNow, Expires: testNow.Add(2 * time.Hour)}
+		if tt.kept {
+			want = sms.Message{At: at, Due: at, Expires: at.Add(2 * time.Hour)}
+		}
+		if m.At != want.At || m.Expires != want.Expires || !tt.kept && (m.State != sms.Queued || m.Due != want.Due) {
+			t.Errorf("%s: %s at %v, due %v, until %v; want %+v", tt.name, m.State, m.At, m.Due, m.Expires, want)
+		}
+	}
+}
+
 func TestAuthenticate(t *testing.T) {
 	g, _ := testGate(t,
 		sms.Account{Name: "anna", PasswordHash: quickHash(t, "secret"), APIID: 7},
@@ -320,6 +362,9 @@ func TestSubmitRefused(t *testing.T) {
 		{"validity 8 days", rich, one, Params{Validity: 8 * 24 * time.Hour}, "ERR: 101, Invalid or missing parameters (validity: 1 to 10080 minutes)"},
 		{"delay 8 days", rich, one, Params{Delay: 8 * 24 * time.Hour}, "ERR: 120, Invalid delivery time (0 to 10080 minutes)"},
 		{"delay negative", rich, one, Params{Delay: -1}, "ERR: 120, Invalid delivery time (0 to 10080 minutes)"},
+		{"time 8 days ahead", rich, one, Params{At: testNow.Add(8 * 24 * time.Hour)}, "ERR: 120, Invalid delivery time (a time up to 7 days ahead)"},
+		{"time and delay", rich, one, Params{At: testNow.Add(time.Hour), Delay: time.Minute}, "ERR: 120, Invalid delivery time (a delay or a time, not both)"},
+		{"time in milliseconds", rich, one, Params{At: time.Unix(testNow.UnixMilli(), 0), FarIsNow: true}, "ERR: 120, Invalid delivery time (a time from 2000 to 2099)"},
 		{"client ID", rich, one, Params{ClientID: "a b"}, "ERR: 101, Invalid or missing parameters (climsgid: up to 32 letters and digits)"},
 		{"long client ID", rich, one, Params{ClientID: strings.Repeat("a", 33)}, "ERR: 101, Invalid or missing parameters (climsgid: up to 32 letters and digits)"},
 		{"from a name", rich, one, Params{From: "MyShop"}, "ERR: 123, Invalid Sender ID (from: a name cannot be shown)"},

@@ -47,6 +47,8 @@ type Params struct {
 	Unicode  bool          // send as UCS2 whatever the text
 	Report   bool          // ask the network for a status report
 	Delay    time.Duration // 0 to 7 days
+	At       time.Time     // when it is to leave, by the clock, up to 7 days ahead; past: at once; zero: after Delay
+	FarIsNow bool          // an At further ahead means at once, as in Clickatell's specification; it is refused otherwise
 	Validity time.Duration // 1 minute to 7 days, from the due time; 0: 24 hours
 }
 

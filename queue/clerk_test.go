@@ -22,6 +22,24 @@ func TestClerk(t *testing.T) {
 			w.until(2 * time.Hour)
 			w.heard("1m0s a 2", "1h0m0s a 1")
 		}},
+		{"a message leaves at its time, and not before the clock is trusted", func(w *world) {
+			trust := func(yes bool) { w.ok(w.queue.Trust(w.ctx, sms.Clock{Trusted: yes, Judged: time.Now()})) }
+			at := func(d time.Duration) func(*sms.Message) {
+				return func(m *sms.Message) { m.At = w.began.Add(d); m.Due = m.At }
+			}
+			w.serve("a", takes(time.Second))
+			trust(false)
+			w.addOne("1", at(time.Hour))
+			w.addOne("2", at(3*time.Hour))
+			w.until(2 * time.Hour)
+			w.want("2", sms.Held)
+			trust(true)
+			w.until(2*time.Hour + time.Minute)
+			w.addOne("3", at(150*time.Minute))
+			w.addOne("4", at(2*time.Hour)) // past
+			w.until(4 * time.Hour)
+			w.heard("2h0m0s a 1", "2h1m0s a 4", "2h30m0s a 3", "3h0m0s a 2")
+		}},
 		{"a message that no line takes expires", func(w *world) {
 			w.addOne("1", func(m *sms.Message) { m.Expires = time.Now().Add(time.Minute) })
 			w.until(time.Minute)

@@ -5,6 +5,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -97,6 +98,9 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 			work = AddWork(work, m)
 		}
 		q.alarm.notLater(m.Review)
+		if !m.At.IsZero() {
+			q.alarm.notLater(time.Now()) // the store decides about it by its clock
+		}
 	}
 	if len(b.Messages) > LargeBatch {
 		q.alarm.notLater(time.Now())
@@ -136,6 +140,17 @@ func (q *Queue) Receive(ctx context.Context, in sms.Inbound) error {
 	}
 	q.alarm.notLater(due)
 	poke(q.news)
+	return nil
+}
+
+// Trust takes what is known of the clock, and has everything done that follows
+// from it. Call it before Run, again whenever the clock was set or the judgement
+// about it changed, and now and then.
+func (q *Queue) Trust(ctx context.Context, c sms.Clock) error {
+	if err := q.store.Trust(ctx, c); err != nil {
+		return fmt.Errorf("judge the clock: %w", err)
+	}
+	q.alarm.notLater(time.Now())
 	return nil
 }
 

@@ -15,8 +15,8 @@ import (
 // All may be called concurrently. A context keeps a transition from beginning, and
 // cuts none short.
 type Store interface {
-	// Add takes a batch: every message queued or scheduled as its State says,
-	// its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the
+	// Add takes a batch: every message queued or scheduled as its State says (one
+	// that has an absolute time as [sms.Message.Waiting] says), its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the
 	// whole batch. A batch whose messages are stored already, by ID, is taken
 	// as done. The messages of one that is larger than [LargeBatch] come to the
 	// lines little by little, so that they are in nobody's way: Overdue lets them in.
@@ -62,6 +62,12 @@ type Store interface {
 	// time of [sms.Rules.Lease] becomes unknown, and what the line says later is for
 	// Late. serving are the SIMs in service. It returns what there is to do now.
 	Overdue(ctx context.Context, serving []string) ([]Work, error)
+
+	// Trust tells what is known of the clock. From then on [sms.Rules.Timed] decides
+	// by it about messages that wait for an absolute time, at the next Overdue.
+	// Before the first call, and from a step of the clock by ten seconds or more to
+	// the next, nothing becomes of them; new ones are held.
+	Trust(ctx context.Context, c sms.Clock) error
 
 	// Report stores a status report and matches it by SIM, recipient, TP-MR and
 	// time, as [sms.MatchReport] says. A report that matches nothing is kept, and

@@ -53,7 +53,7 @@ type State string
 const (
 	Queued    State = "queued"    // waits for a line, now or (after a refusal) at its due time
 	Scheduled State = "scheduled" // accepted for later
-	Held      State = "held"      // has an absolute time, and the clock cannot be trusted yet
+	Held      State = "held"      // has an absolute time, and the clock is not trusted
 	Sending   State = "sending"   // an attempt is open
 	Sent      State = "sent"      // the network accepted every part
 	Delivered State = "delivered" // the handset confirmed every part
@@ -106,6 +106,8 @@ type Message struct {
 	Parts   []Part
 	Created time.Time
 	Updated time.Time
+
+	At time.Time // time of the clock at which it is to leave; zero: none was asked for
 }
 
 // Part is one TPDU of a message.

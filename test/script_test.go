@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"cellpost/modem/sim"
 )
@@ -42,6 +43,8 @@ import (
 //	reply                        waits for the next mail at the smarthost, and prints it
 //	modem NAME PATTERN           waits until modem show prints a line like that
 //	sim NAME VERB ARG...         acts on a simulated modem: see simVerbs
+//
+// and the condition synced: NTP keeps the clock of this machine in step.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -52,6 +55,14 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "synced" {
+				return false, fmt.Errorf("no condition is called %q", name)
+			}
+			var t unix.Timex
+			_, err := unix.Adjtimex(&t)
+			return t.Status&unix.STA_UNSYNC == 0, err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"world": onStage((*play).cmdWorld), "serve": onStage((*play).cmdServe), "halt": onStage((*play).cmdHalt),

@@ -35,6 +35,7 @@ type config struct {
 	Send          sendConfig   `toml:"send"`
 	Inbox         inboxConfig  `toml:"inbox"`
 	Store         storeConfig  `toml:"store"`
+	Clock         clockConfig  `toml:"clock"`
 }
 
 // smtpConfig is a listener for mail.
@@ -119,6 +120,7 @@ func defaults() config {
 		},
 		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
 		Store: storeConfig{Snapshot: pause(time.Hour)},
+		Clock: clockConfig{Trust: trustAuto},
 	}
 }
 
@@ -237,7 +239,7 @@ func (c *config) check(s source) error {
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore, c.checkClock} {
 		if err := check(s); err != nil {
 			return err
 		}

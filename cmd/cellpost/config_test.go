@@ -60,6 +60,7 @@ result_timeout = "90s"
 		},
 		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
 		Store: storeConfig{Snapshot: pause(time.Hour)},
+		Clock: clockConfig{Trust: "auto"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -91,6 +92,7 @@ func TestConfigFaults(t *testing.T) {
 		{"no data_dir", "country_prefix = \"44\"\ndata_dir = \"\"", 2, "data_dir is empty"},
 		{"long data_dir", "data_dir = \"/" + strings.Repeat("x", 94) + "\"", 1, "1 octets too long"},
 		{"country_prefix with +", "country_prefix = \"+44\"", 1, "digits only"},
+		{"clock", "[clock]\ntrust = \"never\"", 2, "auto or always"},
 		{"country_prefix too long", "country_prefix = \"44770\"", 1, "digits only"},
 
 		{"no listen", "[[smtp]]\ntls = \"off\"\n[[smtp]]\nlisten = \":25\"", 1, "write host:port"},

@@ -66,7 +66,7 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		List: func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error) {
 			return d.store.List(ctx, queue.Filter{State: state, Account: account, Limit: limit})
 		},
-		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.networkClock, Log: d.log,
+		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
 		Board:   func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
 		Send:    d.send,
 		Control: func(name string) (httpd.ModemControl, bool) { return d.control(ctx, name) },

@@ -44,12 +44,31 @@ func modemView(f modem.Facts, calls []modem.Call, notices []modem.Notice) httpd.
 	return view
 }
 
-func (d *daemon) networkClock() httpd.Clock {
-	o, ok := d.time.Offer(time.Now())
-	if !ok {
-		return httpd.Clock{}
+// clockView is what is known of the clock.
+func (d *daemon) clockView() httpd.Clock {
+	c := d.clock.clock()
+	v := httpd.Clock{Trusted: c.Trusted, Why: c.Why}
+	if o, ok := d.time.Offer(time.Now()); ok {
+		v.Offset, v.Source = o.Offset.Seconds(), o.Source
 	}
-	return httpd.Clock{Offset: o.Offset.Seconds(), Source: o.Source}
+	return v
+}
+
+// clockFacts are what speaks for the time, with what the networks tell. found is
+// when the clock was last found right.
+func (d *daemon) clockFacts(found time.Time) clockFacts {
+	f := d.config.clockFacts()
+	f.kept = !found.IsZero() && wasSet(found, f.now) < clockSetLeast
+	if o, ok := d.time.Offer(f.now); ok {
+		f.offset, f.source = o.Offset, o.Source
+	}
+	return f
+}
+
+// hearTime takes a time that came over a modem.
+func (d *daemon) hearTime(s modem.ClockSample) {
+	d.time.Add(s)
+	d.clock.poke()
 }
 
 // control is what an operator may do with a modem. What waits for it ends when

@@ -147,14 +147,16 @@ func (d *doctor) all(ctx context.Context) {
 // clock judges the clock of this machine, by what the networks say where the
 // gateway has heard of it.
 func (d *doctor) clock(ctx context.Context, ask bool) {
-	c := readClock(cmp.Or(d.config.Modems.Sys, "/sys"))
+	c := d.config.clockFacts()
+	trusted, why := c.trust()
 	if ask {
 		var told httpd.Clock
 		if err := d.config.call(ctx, http.MethodGet, "/v1/clock", nil, &told); err == nil {
 			c.offset, c.source = time.Duration(told.Offset*float64(time.Second)), told.Source
+			trusted, why = told.Trusted, told.Why
 		}
 	}
-	d.tell(judgeClock(c))
+	d.tell(judgeClock(c, trusted, why))
 }
 
 // board looks at what the modems sit on: as the gateway that runs has it, or as one

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -123,31 +122,6 @@ func octets(n uint64) string {
 	return fmt.Sprintf("%d KB", n>>10)
 }
 
-// clockFacts are what speaks for the time.
-type clockFacts struct {
-	now    time.Time
-	built  time.Time // of this program; zero: not known
-	synced bool      // something keeps the kernel's clock in step: NTP
-	rtc    bool      // a clock that runs while the power is off
-
-	offset time.Duration // from this clock to that of the mobile networks
-	source string        // who says so; empty: nobody has yet
-}
-
-// clockOff is how far the clock may be from the networks' before it is wrong: a
-// message that tells the time is up to a minute and a half late.
-const clockOff = 3 * time.Minute
-
-// readClock asks the kernel; sys is where it shows devices.
-func readClock(sys string) clockFacts {
-	f := clockFacts{now: time.Now(), built: builtAt()}
-	state, err := unix.Adjtimex(&unix.Timex{})
-	f.synced = err == nil && state != unix.TIME_ERROR
-	clocks, _ := filepath.Glob(filepath.Join(sys, "class/rtc/rtc*"))
-	f.rtc = len(clocks) > 0
-	return f
-}
-
 // builtAt is when the source of this program was committed.
 func builtAt() time.Time {
 	info, _ := debug.ReadBuildInfo()
@@ -163,27 +137,29 @@ func builtAt() time.Time {
 	return time.Time{}
 }
 
-func judgeClock(c clockFacts) diagnosis {
+// judgeClock says what is wrong with the clock. trusted and why are what the
+// gateway thinks of it, or would.
+func judgeClock(c clockFacts, trusted bool, why string) diagnosis {
 	const cure = "give the site an NTP server (timedatectl shows what is used), or the board a clock with a battery"
-	f := diagnosis{Subject: "clock", NextStep: cure}
+	f := diagnosis{Subject: "clock", Code: "clock-wrong"}
 	now := c.now.Local().Format("2006-01-02 15:04:05 MST")
 	switch {
-	case c.now.Before(c.built):
-		f.Code = "clock-wrong"
-		f.Cause = fmt.Sprintf("it shows %s, which is before this program was made: times of messages, delays and validity are wrong", now)
+	case c.now.Before(c.floor):
+		f.Cause = fmt.Sprintf("it shows %s, which is before this program was made: messages for a certain time are held, and dates are wrong", now)
 		f.NextStep = "set it: date -s '2030-12-31 23:59'; then " + cure
-	case c.source != "" && c.offset.Abs() > clockOff:
-		f.Code = "clock-wrong"
-		f.Cause = fmt.Sprintf("it shows %s, and the mobile network says %s (%s)", now,
-			c.now.Add(c.offset).Local().Format("2006-01-02 15:04:05 MST"), c.source)
-		f.NextStep = fmt.Sprintf("set it: date -s '%s'; then %s", c.now.Add(c.offset).Local().Format(time.DateTime), cure)
-	case c.source != "":
-		f.Code, f.Cause, f.NextStep = allRight, now+", as the mobile network says ("+c.source+")", ""
-	case !c.synced && !c.rtc:
+	case c.contradicted():
+		there := c.now.Add(c.offset).Local()
+		f.Cause = fmt.Sprintf("it shows %s, and the mobile network says %s (%s)", now, there.Format("2006-01-02 15:04:05 MST"), c.source)
+		f.NextStep = fmt.Sprintf("set it: date -s '%s'; then %s", there.Format(time.DateTime), cure)
+	case !trusted:
 		f.Code = "clock-unsure"
-		f.Cause = fmt.Sprintf("it shows %s, and nothing vouches for that: no NTP, and no clock that runs without power", now)
+		f.Cause = fmt.Sprintf("it shows %s, and is not trusted: %s. Messages for a certain time are held", now, why)
+		f.NextStep = cure + `; where it is right and stays so, write trust = "always" into [clock]`
+		if c.RTC != "" {
+			f.NextStep = "set it: date -s '2030-12-31 23:59'; then hwclock --systohc, so that " + c.RTC + " tells the same; or " + f.NextStep
+		}
 	default:
-		f.Code, f.Cause, f.NextStep = allRight, now, ""
+		f.Code, f.Cause = allRight, now+": "+why
 	}
 	return f
 }

@@ -61,26 +61,6 @@ func TestLookAtDisk(t *testing.T) {
 	}
 }
 
-func TestJudgeClock(t *testing.T) {
-	built := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
-	after, before := built.Add(time.Hour), built.Add(-time.Second)
-	for _, c := range []struct {
-		name string
-		c    clockFacts
-		want string
-	}{
-		{"NTP", clockFacts{now: after, built: built, synced: true, rtc: false}, "ok "},
-		{"RTC", clockFacts{now: after, built: built, synced: false, rtc: true}, "ok "},
-		{"the network agrees", clockFacts{now: after, built: built, offset: -time.Minute, source: "+CTZE of m0"}, "ok 2026-"},
-		{"the network does not", clockFacts{now: after, built: built, synced: true, offset: time.Hour, source: "+CTZE of m0"}, "clock-wrong it shows 2026-"},
-		{"neither", clockFacts{now: after, built: built, synced: false, rtc: false}, "clock-unsure it shows 2026-"},
-		{"before the build", clockFacts{now: before, built: built, synced: true, rtc: true}, "clock-wrong it shows 2026-"},
-		{"build not known", clockFacts{now: time.Unix(0, 0), built: time.Time{}, synced: true, rtc: true}, "ok "},
-	} {
-		checkDiagnosis(t, c.name, judgeClock(c.c), c.want)
-	}
-}
-
 func TestJudgeQueue(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	message := func(id string, ago time.Duration) httpd.Message {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"cellpost/ingress/httpd"
 )
@@ -19,6 +20,7 @@ type sendVerb struct {
 	Account string   `help:"Account to book it to; default: the operator's own."`
 	Queue   int      `help:"1 (urgent) to 3." default:"3"`
 	Flash   bool     `help:"Show it at once, do not keep it."`
+	At      string   `help:"When to send it, up to 7 days ahead: '2030-12-31 07:30' in the time zone of the configuration, or with a zone, 2030-12-31T07:30:00+01:00." placeholder:"TIME"`
 	JSON    bool     `help:"Print one JSON object a line."`
 }
 
@@ -32,8 +34,14 @@ func (v sendVerb) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	var results []httpd.SendResult
+	var at time.Time
+	if v.At != "" {
+		if at, err = moment(v.At, c.zone()); err != nil {
+			return fmt.Errorf("--at: %w", err)
+		}
+	}
 	err = c.call(ctx, http.MethodPost, "/v1/messages", httpd.SendRequest{
-		Account: v.Account, To: v.To, Text: text, Priority: v.Queue, Flash: v.Flash,
+		Account: v.Account, To: v.To, Text: text, Priority: v.Queue, Flash: v.Flash, At: at,
 	}, &results)
 	if err != nil {
 		return err
@@ -56,6 +64,27 @@ func (v sendVerb) Run(ctx context.Context, s streams) error {
 		return errors.New("not every number was accepted")
 	}
 	return nil
+}
+
+// moment reads a time as a person writes it. One that comes twice, or never, because
+// the clocks change that night is refused.
+func moment(s string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.UTC(), nil
+	}
+	const minute = "2006-01-02 15:04"
+	t, err := time.ParseInLocation(minute, s, zone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q: write it like '2030-12-31 07:30' or 2030-12-31T07:30:00+01:00", s)
+	}
+	same := t.Format(minute) == s
+	for _, change := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour} { // by which clocks change, somewhere
+		same = same && t.Add(change).Format(minute) != s && t.Add(-change).Format(minute) != s
+	}
+	if !same {
+		return time.Time{}, fmt.Errorf("%q: the clocks of %s change then; write it with its offset, like %s", s, zone, t.Format(time.RFC3339))
+	}
+	return t.UTC(), nil
 }
 
 // text is what to send. The line end of echo is not part of it.

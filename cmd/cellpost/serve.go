@@ -57,6 +57,7 @@ type daemon struct {
 	hardware *board.Hardware
 	fleet    *modem.Fleet
 	time     *modem.ClockWatch // what the networks say of it
+	clock    *clockKeeper      // whether this machine's shows it
 	pins     *modem.PINs       // that were given to SIMs
 	cards    []sms.Card        // that had been seen when the process started
 }
@@ -101,8 +102,16 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err := d.queue.Recover(ctx); err != nil {
 		return err
 	}
+	// Nothing that waits for a time of the clock leaves by a wrong one.
+	d.time = modem.NewClockWatch(clockFloor())
+	d.clock = newClockKeeper(d.clockFacts, d.queue.Trust, d.log)
+	if err := d.clock.look(ctx); err != nil {
+		return err
+	}
 	clerk := start(ctx, d.queue.Run)
 	defer clerk.stop()
+	clock := start(ctx, d.clock.run)
+	defer clock.stop()
 
 	// The lines of the board do not float while a modem hangs on them.
 	if d.hardware, err = d.openBoard(ctx); err != nil {
@@ -114,7 +123,6 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	// Without a modem the gateway still takes messages.
-	d.time = modem.NewClockWatch(clockFloor())
 	if d.cards, err = d.store.Cards(ctx); err != nil {
 		return err
 	}
@@ -125,7 +133,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 	d.gate = &ingress.Gate{
 		Queue: d.queue, Accounts: d.account, Rules: rules,
-		CountryPrefix: d.config.CountryPrefix, Sender: d.sender, Log: d.log,
+		CountryPrefix: d.config.CountryPrefix, Sender: d.sender, Trusted: func() bool { return d.clock.clock().Trusted }, Log: d.log,
 	}
 	open, err := d.openDoors()
 	if err != nil {
@@ -225,7 +233,7 @@ func (d *daemon) logConfig() {
 	d.log.Info("configuration", "data_dir", c.DataDir, "country_prefix", c.CountryPrefix, "smarthost", c.MailOut.Smarthost,
 		"routes", len(c.Route), "prompt_timeout", c.Send.PromptTimeout, "result_timeout", c.Send.ResultTimeout,
 		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown,
-		"snapshot", c.Store.Snapshot)
+		"snapshot", c.Store.Snapshot, "clock_trust", c.Clock.Trust)
 	for _, l := range c.SMTP {
 		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
 	}
@@ -284,7 +292,7 @@ func (d *daemon) newModem(e modemEntry, table *profile.Table, locate func(contex
 	serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
 	c := d.equip(d.config.modem(e, table))
 	c.PINs = d.pins
-	c.Locate, c.NameCard, c.Clock, c.SIMs = locate, d.nameCard, d.time.Add, d.config.simSlots()
+	c.Locate, c.NameCard, c.Clock, c.SIMs = locate, d.nameCard, d.hearTime, d.config.simSlots()
 	m := modem.New(c, d.queue, serve, d.log)
 	if d.config.suspended(e.Name) {
 		m.Suspend()

@@ -124,8 +124,31 @@ func (s *Script) parameters(v values) error {
 		return ingress.Refuse(ingress.CodeDelay, "deliv_time: 0 to 10080 minutes")
 	}
 	p.Delay = time.Duration(delay) * time.Minute
-	return nil
+	p.At, err = scheduledTime(v.last("scheduled_time"))
+	p.FarIsNow = !p.At.IsZero()
+	return err
 }
+
+// scheduledTime reads a time as their HTTP API has it: seconds since 1970, or date
+// and time with Z for UTC. Their Z may also stand for an offset ("+0200"): that is
+// taken, too. A time without a zone is anybody's guess, and refused.
+func scheduledTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if seconds, err := strconv.ParseUint(s, 10, 63); err == nil && seconds > 0 {
+		return time.Unix(int64(min(seconds, maxSeconds)), 0).UTC(), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, ingress.Refuse(ingress.CodeDelay, "scheduled_time: 1790000000 or 2026-09-21T14:13:20Z")
+}
+
+// maxSeconds is in the year 9999: later times are not known apart from it.
+const maxSeconds = 253402300799
 
 // values are the values of each key, in the order in which they stand. Only
 // text keeps those that are empty.
@@ -136,10 +159,10 @@ type values map[string][]string
 var (
 	carried = []string{
 		"api_id", "callback", "climsgid", "concat", "deliv_ack", "deliv_time", "escalate", "from", "msg_type",
-		"password", "queue", "reply", "req_feat", "text", "to", "unicode", "user", "validity",
+		"password", "queue", "reply", "req_feat", "scheduled_time", "text", "to", "unicode", "user", "validity",
 	}
 	refused = []string{
-		"binary", "csv", "csvtemplate", "data", "delimiter", "max_credits", "mo", "scheduled_time", "udh", "urltext",
+		"binary", "csv", "csvtemplate", "data", "delimiter", "max_credits", "mo", "udh", "urltext",
 	}
 )
 

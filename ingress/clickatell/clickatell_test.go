@@ -22,6 +22,7 @@ const head = "user:u\npassword:p\napi_id:1\nto:1\n"
 
 func TestParse(t *testing.T) {
 	who := ingress.Credentials{User: "u", Password: "p", APIID: "1"}
+	timed := Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{At: time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC), FarIsNow: true}}
 	tests := []struct {
 		name string
 		body string
@@ -57,6 +58,10 @@ func TestParse(t *testing.T) {
 				Delay: 90 * time.Minute, Validity: time.Hour, Flash: true,
 			},
 		}},
+		{"scheduled_time", head + "text:x\nscheduled_time: 2026-03-02T01:00:00Z", timed},
+		{"scheduled_time in seconds", head + "text:x\nscheduled_time:1772413200", timed},
+		{"scheduled_time of a zone", head + "text:x\nscheduled_time:2026-03-02T03:30:00+0230", timed},
+		{"scheduled_time of a zone, with a colon", head + "text:x\nscheduled_time:2026-03-01T20:00:00-05:00", timed},
 		{"defaults, said", head + "text:x\nmsg_type:SMS_TEXT\nunicode:0\nmo:0\nbinary:0\nreq_feat:48\ncallback:0\ndata:", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
 		{"no report", head + "text:x\ndeliv_ack:0", Script{Credentials: who, To: []string{"1"}, Text: "x"}},
 		{"callback asks for news", head + "text:x\ndeliv_ack:0\ncallback:3", Script{Credentials: who, To: []string{"1"}, Text: "x", Params: ingress.Params{Report: true}}},
@@ -74,6 +79,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefused(t *testing.T) {
+	const badTime = "ERR: 120, Invalid delivery time (scheduled_time: 1790000000 or 2026-09-21T14:13:20Z)"
 	tests := []struct {
 		name string
 		body string
@@ -108,6 +114,11 @@ func TestParseRefused(t *testing.T) {
 		{"lone surrogate", head + "unicode:1\ntext:D83D0041", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
 		{"swapped surrogates", head + "unicode:1\ntext:DE00D83D", "ERR: 116, Invalid Unicode data (text: with unicode:1 it is four hexadecimal digits a character)"},
 		{"deliv_time", head + "deliv_time:10081\ntext:x", "ERR: 120, Invalid delivery time (deliv_time: 0 to 10080 minutes)"},
+		{"scheduled_time, no zone", head + "scheduled_time:2026-03-02T01:00:00\ntext:x", badTime},
+		{"scheduled_time, no date", head + "scheduled_time:01:00\ntext:x", badTime},
+		{"scheduled_time, no day", head + "scheduled_time:2026-02-30T01:00:00Z\ntext:x", badTime},
+		{"scheduled_time, negative", head + "scheduled_time:-1\ntext:x", badTime},
+		{"scheduled_time 0", head + "scheduled_time:0\ntext:x", badTime},
 		{"deliv_time, no number", head + "deliv_time:soon\ntext:x", "ERR: 120, Invalid delivery time (deliv_time: 0 to 10080 minutes)"},
 	}
 	for _, tt := range tests {

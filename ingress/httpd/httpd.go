@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"cellpost/ingress"
 	"cellpost/sms"
@@ -45,6 +46,8 @@ type SendRequest struct {
 	Priority int      `json:"queue,omitempty"`
 	Concat   int      `json:"concat,omitempty"`
 	Report   bool     `json:"report,omitempty"`
+
+	At time.Time `json:"at,omitzero"` // when it is to leave, up to 7 days ahead; RFC 3339
 }
 
 // SendResult is what became of one number of a SendRequest.
@@ -136,7 +139,7 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) {
 	}
 	s := ingress.Submission{
 		Source: "operator",
-		Params: ingress.Params{Flash: req.Flash, Priority: req.Priority, Concat: req.Concat, Report: req.Report},
+		Params: ingress.Params{Flash: req.Flash, Priority: req.Priority, Concat: req.Concat, Report: req.Report, At: req.At},
 	}
 	for _, to := range req.To {
 		s.Items = append(s.Items, ingress.Item{To: to, Text: req.Text})

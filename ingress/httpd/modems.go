@@ -82,10 +82,13 @@ type Reading struct {
 	Operator  string    `json:"operator,omitempty"`
 }
 
-// Clock is what the mobile networks say of the time.
+// Clock is what is known of the clock of this machine, and what the mobile
+// networks say of the time.
 type Clock struct {
-	Offset float64 `json:"offset"`           // in seconds, to be added to the clock of this machine
-	Source string  `json:"source,omitempty"` // empty: they have not said yet, or do not agree
+	Trusted bool    `json:"trusted"`          // false: messages with an absolute time are held
+	Why     string  `json:"why"`              // what vouches for it, or why nothing does
+	Offset  float64 `json:"offset"`           // of the networks' time from it, in seconds
+	Source  string  `json:"source,omitempty"` // empty: they have not said yet, or do not agree
 }
 
 // TraceLine is a line of the dialogue with a modem, its content masked.

@@ -23,6 +23,7 @@ type Message struct {
 	Text      string    `json:"text"`
 	Queue     int       `json:"queue"`
 	Why       string    `json:"why,omitempty"`
+	At        time.Time `json:"at,omitzero"` // when it was to leave, where its sender named a time
 }
 
 // Part is one TPDU of a message.
@@ -54,7 +55,7 @@ type Entry struct {
 func View(m sms.Message, timeline []sms.Entry) Message {
 	v := Message{
 		ID: m.ID.String(), To: string(m.To), Account: m.Account, State: m.State, Status: clickatell.Status(m),
-		Duplicate: m.Duplicate, Created: m.Created, Due: m.Due, Text: m.Text, Queue: m.Priority, Why: m.Why,
+		Duplicate: m.Duplicate, Created: m.Created, Due: m.Due, Text: m.Text, Queue: m.Priority, Why: m.Why, At: m.At,
 	}
 	v.Parts = make([]Part, len(m.Parts))
 	for i, p := range m.Parts {

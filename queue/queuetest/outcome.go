@@ -196,15 +196,6 @@ var outcomeTests = []test{
 			e.Errorf("cancelled messages give work to %v", work)
 		}
 	}},
-	{name: "cancel a held message", run: func(e *env) {
-		m := e.message(1)
-		m.State = sms.Held
-		e.ok(e.store.Add(e.ctx, sms.Batch{Messages: []sms.Message{m}}))
-		e.nothing("a")
-		e.ok(e.store.Cancel(e.ctx, m.ID))
-		e.want(m.ID, sms.Cancelled)
-		e.balance(credits)
-	}},
 	{name: "cancel too late", run: func(e *env) {
 		id := e.add(1)
 		c := e.claim("a")

@@ -88,17 +88,21 @@ func (t *tx) noDebit(name string) error {
 }
 
 func (t *tx) addMessage(m *sms.Message) error {
-	if m.State != sms.Queued && m.State != sms.Scheduled && m.State != sms.Held || len(m.Parts) == 0 {
+	if m.State != sms.Queued && m.State != sms.Scheduled || len(m.Parts) == 0 {
 		return fmt.Errorf("message %s cannot begin %q with %d parts: let the rules admit it first", m.ID, m.State, len(m.Parts))
+	}
+	why := m.Why
+	if !m.At.IsZero() {
+		m, why = t.awaiting(m)
 	}
 	seq, err := t.insert(`INSERT INTO message (id, submission, account, source, recipient, sender, client_id, only_sim,
 			text, priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-			tries, price, why, duplicate, created, updated, notes, doubts)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, 1, 0)`,
+			tries, price, why, duplicate, created, updated, notes, doubts, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, 1, 0, ?)`,
 		m.ID[:], m.Submission[:], m.Account, m.Source, m.To, m.From, m.ClientID, m.OnlySIM,
 		m.Text, m.Priority, m.Escalate, m.Resend, m.Report, m.State, millis(m.Due), millis(m.Review), millis(m.Expires),
 		m.Lane, m.Avoid, millis(m.AvoidUntil), m.Price, m.Why,
-		millis(cmp.Or(m.Created, t.now)), millis(t.now))
+		millis(cmp.Or(m.Created, t.now)), millis(t.now), millis(m.At))
 	if err != nil {
 		return err
 	}
@@ -110,5 +114,5 @@ func (t *tx) addMessage(m *sms.Message) error {
 			return err
 		}
 	}
-	return t.note(&record{seq: seq}, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, m.Why))
+	return t.note(&record{seq: seq}, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, why))
 }

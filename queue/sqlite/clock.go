@@ -52,6 +52,7 @@ const keepEvery = time.Minute
 // part of every transaction.
 func (t *tx) minded(now time.Time) error {
 	if step := t.clock.stepped(now); step != 0 {
+		t.judged.Store(nil) // what vouched for it may be past
 		if err := t.shift(step); err != nil {
 			return err
 		}
@@ -110,7 +111,8 @@ func setMeanwhile(before, now time.Time, sameBoot bool, passed time.Duration) ti
 }
 
 // waits are the messages that something is still to happen to.
-const waits = `(state IN ('queued', 'scheduled', 'sending', 'unknown') OR state = 'sent' AND review IS NOT NULL)`
+// One that waits for a time of the clock keeps it, see [sms.Message].At.
+const waits = `(state IN ('queued', 'sending', 'unknown') OR state = 'scheduled' AND at IS NULL OR state = 'sent' AND review IS NOT NULL)`
 
 // shift moves the times of what waits. Attempts move with their messages, because
 // reports are matched by them; the timeline keeps what the clock showed.

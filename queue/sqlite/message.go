@@ -35,7 +35,7 @@ func (r *record) next() int {
 
 const messageColumns = `seq, id, submission, account, source, recipient, sender, client_id, only_sim, text,
 	priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-	tries, price, why, duplicate, created, updated, notes, doubts`
+	tries, price, why, duplicate, created, updated, notes, doubts, at`
 
 func scanMessage(s scanner) (*record, error) {
 	var r record
@@ -43,7 +43,7 @@ func scanMessage(s scanner) (*record, error) {
 	return &r, s.Scan(&r.seq, ident{&m.ID}, ident{&m.Submission}, &m.Account, &m.Source, &m.To, &m.From, &m.ClientID,
 		&m.OnlySIM, &m.Text, &m.Priority, &m.Escalate, &m.Resend, &m.Report, &m.State, moment{&m.Due},
 		moment{&m.Review}, moment{&m.Expires}, &m.Lane, &m.Avoid, moment{&m.AvoidUntil}, &m.Tries, &m.Price,
-		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes, &m.Doubts)
+		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes, &m.Doubts, moment{&m.At})
 }
 
 const partColumns = `n, tpdu, state, sim, mr`

@@ -255,7 +255,7 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 
 const (
 	unfinished = `state IN ('queued', 'scheduled', 'held', 'sending', 'unknown')`
-	doubtful   = `(state IN ('queued', 'sending', 'unknown') OR state = 'scheduled' AND due <= ?1)`
+	doubtful   = `(state IN ('queued', 'sending', 'unknown') OR state IN ('scheduled', 'held') AND due <= ?1)`
 )
 
 // Restored is what [Restore] has done.

@@ -11,8 +11,8 @@ import (
 	"cellpost/sms"
 )
 
-// maxOverdue bounds the messages of one Overdue, and so how long claims wait
-// for it.
+// maxOverdue bounds the messages of one Overdue (twice: those that wait for the
+// clock are counted apart), and so how long claims wait for it.
 const maxOverdue = 200
 
 const overdueQuery = `SELECT seq FROM message
@@ -32,10 +32,15 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 		if err != nil {
 			return nil, err
 		}
+		timed, err := t.timed()
+		if err != nil {
+			return nil, err
+		}
 		list, err := all(t, scalar[int64], overdueQuery, millis(t.now), maxOverdue)
 		if err != nil {
 			return nil, err
 		}
+		list = append(timed, list...)
 		for _, seq := range list {
 			r, err := t.load(seq)
 			if err != nil {
@@ -54,7 +59,12 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 
 func (t *tx) review(r *record, serving []string) error {
 	m := &r.msg
-	step := t.rules.Review(*m, serving, t.now)
+	var step sms.Step
+	if m.Timed() {
+		step = t.rules.Timed(*m, t.clockNow(), t.now)
+	} else {
+		step = t.rules.Review(*m, serving, t.now)
+	}
 	event := string(step.State)
 	if step.State == sms.Sent {
 		event = "no report"

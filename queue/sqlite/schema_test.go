@@ -178,6 +178,7 @@ func TestSchemaRefuses(t *testing.T) {
 	for _, query := range []string{
 		`UPDATE message SET state = 'lost'`,
 		`UPDATE message SET state = 'queued', due = NULL`,
+		`UPDATE message SET state = 'held'`,
 		`UPDATE message SET id = x'00'`,
 		`UPDATE message SET expires = 'tomorrow'`,
 		`UPDATE message SET priority = 0`,
@@ -216,6 +217,10 @@ func TestPlans(t *testing.T) {
 		{waitingLaneQuery, "INDEX message_waiting (lane>?)"},
 		{overdueQuery, "INDEX message_review (review>? AND review<?)"},
 		{nextDueQuery, "INDEX message_review"},
+		{timedQuery, "INDEX message_timed (state=? AND at>? AND at<?)"},
+		{heldQuery, "INDEX message_timed (state=? AND at>?)"},
+		{nextTimedQuery, "INDEX message_timed (state=? AND at>?)"},
+		{someHeldQuery, "INDEX message_timed (state=? AND at>?)"},
 		{earlierQuery, "INDEX attempt_by_part (message=? AND part=?)"},
 		{openQuery, "INDEX attempt_open"},
 		{lapsedQuery, "INDEX attempt_open"},

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type Store struct {
 
 	writing sync.Mutex // whoever holds it uses tx
 	tx      *tx
+	judged  *atomic.Pointer[sms.Clock] // the clock; nil: not judged since it was set
 }
 
 var _ queue.Store = (*Store)(nil)
@@ -111,8 +113,9 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
-		tx: &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}},
+		judged: &atomic.Pointer[sms.Clock]{},
 	}
+	s.tx = &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}, judged: s.judged}
 	if err := s.adopt(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

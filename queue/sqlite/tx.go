@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cellpost/queue"
@@ -23,7 +24,8 @@ type tx struct {
 	now      time.Time // of the request, in UTC and whole milliseconds
 	share    share
 	clock    clock
-	counts   map[counter]int64 // by how much the transaction changes them
+	counts   map[counter]int64          // by how much the transaction changes them
+	judged   *atomic.Pointer[sms.Clock] // see [Store.Trust]; nil: not judged since it was set
 }
 
 // background is the context of statements: a transaction that others share is
