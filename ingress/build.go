@@ -125,11 +125,15 @@ func (b *builder) blank(to sms.Number, text string) sms.Message {
 	if priority == 0 {
 		priority = PriorityDefault
 	}
+	again := b.account.Again
+	if again.To == to {
+		again.To = "" // it is the second number: then by another SIM
+	}
 	return sms.Message{
 		ID: sms.NewID(b.now), Submission: b.id, Account: b.account.Name, Source: b.submission.Source,
 		To: to, From: p.From, ClientID: p.ClientID, Text: text,
-		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report || b.account.Report,
-		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now, At: at,
+		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report || b.account.Report || again.Within > 0,
+		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now, At: at, Again: again,
 	}
 }
 

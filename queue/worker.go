@@ -323,6 +323,9 @@ func (w *worker) settle(ctx context.Context) {
 	for e := range w.done {
 		w.settled(ctx, e)
 		w.q.alarm.notLater(e.claim.Message.Expires) // from then on it may be looked at again
+		if e.claim.Message.GoesAgain() {
+			w.q.alarm.notLater(time.Now()) // or sooner: the store knows when
+		}
 	}
 }
 

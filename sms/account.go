@@ -23,6 +23,7 @@ type Account struct {
 	NonGSM       string         // what becomes of text that GSM 7-bit lacks: "ucs2", "transliterate", "reject"; empty: ucs2
 	Languages    []pdu.Language // whose national tables may be used where they save parts
 	Created      time.Time
+	Again        Again // what follows where no report comes; then one is always asked for
 }
 
 // Errors of an account.

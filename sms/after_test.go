@@ -58,7 +58,15 @@ func TestAfter(t *testing.T) {
 		State: Queued, Due: now.Add(waitRadio), Lane: "44/0", Review: now.Add(waitRadio),
 		Avoid: "a", AvoidUntil: now.Add(avoidRadio),
 	}
+	// elsewhere is at once by others, at its place.
+	elsewhere := func(s Step) Step { s.Due, s.Review = start, s.AvoidUntil; return s }
+	avoiding := func(m *Message) { m.Avoid, m.AvoidUntil = "b", now.Add(time.Second) }
+	ofSIM := func(avoid time.Duration) Step {
+		return Step{State: Queued, Due: start, Lane: "44/0", Review: now.Add(avoid), Avoid: "a", AvoidUntil: now.Add(avoid)}
+	}
 	failed := Step{State: Failed, Lane: "44/0", Refund: true, Tried: true}
+	second := failed
+	second.Again = true
 	for _, c := range []struct {
 		name    string
 		outcome Outcome
@@ -80,11 +88,23 @@ func TestAfter(t *testing.T) {
 		{"permanent", refused(permanent), false, none, failed},
 		{"permanent, but a copy may have left", refused(permanent), false, func(m *Message) { m.Duplicate = true },
 			Step{State: Failed, Lane: "44/0", Tried: true}},
-		{"to this SIM", refused(otherSIM), false, none, later(5 * time.Second)},
+		{"to this SIM", refused(otherSIM), false, none, elsewhere(later(5 * time.Second))},
+		{"to this SIM, and the other was no better", refused(otherSIM), false, avoiding, later(5 * time.Second)},
+		{"to this SIM like all", Outcome{Kind: Refused, Cause: otherSIM, OfSIM: true}, false, tries(1), ofSIM(waitSIM + escalateAfter)},
+		{"what it carries", refused(pdu.Cause{Set: pdu.CMS, Code: 144}), false, none,
+			Step{State: Failed, Lane: "44/0", Refund: true, Tried: true, Fault: FaultContent}},
+		{"permanent, with a second number", refused(permanent), false,
+			func(m *Message) { m.Again = Again{Within: time.Minute, To: "447700900999"} }, second},
+		{"permanent, and it has gone there", refused(permanent), false,
+			func(m *Message) { m.Again, m.WentAgain = Again{Within: time.Minute, To: "447700900999"}, true }, failed},
+		{"permanent, to go by another SIM", refused(permanent), false, func(m *Message) { m.Again.Within = time.Minute }, failed},
+		{"accepted, wanted confirmed", Outcome{Kind: Accepted}, false, func(m *Message) { m.Again.Within, m.Report = time.Minute, true },
+			Step{State: Sent, Due: start, Lane: "44/0", Review: now.Add(time.Minute)}},
 		{"to the other SIM, too", refused(otherSIM), false, tries(1), failed},
-		{"radio", refused(noService), false, none, radio},
-		{"radio, however often", refused(noService), false, tries(9), radio},
-		{"SIM", refused(simGone), false, none, radio},
+		{"radio", refused(noService), false, none, elsewhere(radio)},
+		{"radio, however often", refused(noService), false, tries(9), elsewhere(radio)},
+		{"radio, and the other had none", refused(noService), false, avoiding, radio},
+		{"SIM", refused(simGone), false, none, elsewhere(radio)},
 		{"full", refused(full), false, none, Step{State: Queued, Due: start, Lane: "44/0", Review: expires, Tried: true}},
 		{"still full", refused(full), false, tries(1), later(15 * time.Second)},
 		{"modem", refused(busy), false, none, Step{
@@ -141,14 +161,15 @@ func TestAfterPart(t *testing.T) {
 	}
 }
 
-// TestJitter spreads the back-off by the last octet of the ID, by less than a quarter.
+// TestJitter spreads the back-off by the ID, by less than a quarter. Two messages
+// that come back together once do not do so again.
 func TestJitter(t *testing.T) {
 	refusal := Outcome{Kind: Refused, Cause: temporary, Detail: "x"}
-	for tries, least := range []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 5 * time.Minute} {
+	for tries, least := range []time.Duration{5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 		var last time.Duration
 		for octet := range 256 {
 			m := message(Queued)
-			m.State, m.Tries, m.ID[15] = Sending, tries, byte(octet)
+			m.State, m.Tries, m.ID[6+2*min(tries, 4)] = Sending, tries, byte(octet)
 			s := network.After(m, "a", refusal, false, start)
 			wait := s.Due.Sub(start)
 			if wait < least || wait >= least*5/4 || octet > 0 && wait <= last {
@@ -158,6 +179,9 @@ func TestJitter(t *testing.T) {
 				t.Fatalf("try %d: off the SIM for %v more", tries, got)
 			}
 			last = wait
+			if m.Tries++; tries < 4 && network.After(m, "a", refusal, false, start).Due.Sub(start) != backOff[min(m.Tries, 3)] {
+				t.Fatalf("try %d: the octets of the try before count again", tries+1)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"cellpost/pdu"
@@ -103,6 +104,10 @@ type Message struct {
 	Why        string  // reason of the last step
 	Duplicate  bool    // sent again although it may have left, or part of it had: the handset may show it twice
 
+	Again     Again // as the account had it
+	WentAgain bool  // it did: that is done once
+	Fault     Fault // of the last step
+
 	Parts   []Part
 	Created time.Time
 	Updated time.Time
@@ -131,6 +136,20 @@ type Attempt struct {
 	Ended   time.Time
 }
 
+// History says of an attempt that has ended who had the part, for how long, and how
+// it ended: "m1 (sim-a), which had it for 45s: no result within 45s".
+func (a Attempt) History() string {
+	why := a.Outcome.Detail
+	if why == "" {
+		why = string(a.Outcome.Kind)
+	}
+	verb := "had it for"
+	if a.Outcome.Kind == Ambiguous {
+		verb = "stalled for"
+	}
+	return fmt.Sprintf("%s (%s), which %s %s: %s", a.Modem, a.SIM, verb, a.Ended.Sub(a.Started).Round(100*time.Millisecond), why)
+}
+
 // OutcomeKind is how a hand-over ended.
 type OutcomeKind string
 
@@ -151,6 +170,7 @@ type Outcome struct {
 	NoMR   bool      // the modem gave none: no report can name the message
 	Cause  pdu.Cause // of a refused one
 	Detail string    // in words: "no prompt within 10s", "CMS 38: network out of order"
+	OfSIM  bool      // of a refused one: the SIM is refused whatever the number, so it says nothing about this one
 }
 
 // Entry is a line of a message's timeline.

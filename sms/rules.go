@@ -117,7 +117,7 @@ func (r *Rules) Review(m Message, serving []string, now time.Time) Step {
 	case Unknown:
 		r.reviewUnknown(m, now, &s)
 	case Sent:
-		s.Why = "no report came"
+		r.reviewSent(m, now, &s)
 	}
 	return s
 }
@@ -145,6 +145,7 @@ func (r *Rules) reviewQueued(m Message, serving []string, now time.Time, s *Step
 const resendMost = 3
 
 func (r *Rules) reviewUnknown(m Message, now time.Time, s *Step) {
+	s.Again = m.goesElsewhere()
 	switch {
 	case !m.Resend:
 		s.Why = "outcome unknown; kept for the operator"
@@ -153,7 +154,7 @@ func (r *Rules) reviewUnknown(m Message, now time.Time, s *Step) {
 	case m.Doubts > resendMost:
 		s.Why = "outcome unknown again and again; kept for the operator"
 	default:
-		s.State, s.Duplicate = Queued, true
+		s.State, s.Duplicate, s.Again = Queued, true, false
 		s.Why = "outcome unknown and no evidence came: sent again, possible duplicate"
 		if sim, ok := pinned(m); ok {
 			s.Lane, s.Avoid, s.AvoidUntil = SIMLane(sim), "", time.Time{}
@@ -195,27 +196,45 @@ const (
 	avoidRadio = 15 * time.Second
 )
 
+// waitSIM is how long a message waits that a SIM refused like all others, for it to
+// be paid or let in again. Other SIMs have it at once.
+const waitSIM = time.Minute
+
 // refused decides by the class of the cause.
 func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.Time) Step {
-	wait := backOff[min(m.Tries, len(backOff)-1)]
-	wait += wait / 4 * time.Duration(m.ID[15]) / 256 // so that many do not come back as one
+	wait := m.jitter(backOff[min(m.Tries, len(backOff)-1)])
 	var s Step
 	switch class := o.Cause.Class(); {
 	case class == pdu.CauseDuplicate && repeat:
 		return r.Progress(m, now)
+	case class == pdu.CauseOtherSIM && o.OfSIM:
+		return r.again(m, sim, now, r.elsewhereIn(m, sim, m.jitter(waitSIM), now), waitSIM+r.EscalateAfter,
+			o.Detail+"; so is every number: it is the SIM")
 	case class == pdu.CausePermanent, class == pdu.CauseOtherSIM && m.Tries > 0:
-		return Step{State: Failed, Lane: m.Lane, Refund: !mayHaveLeft(m), Tried: true, Why: o.Detail}
+		return m.elsewhere(Step{State: Failed, Lane: m.Lane, Refund: !mayHaveLeft(m), Tried: true, Fault: o.fault(), Why: o.Detail})
 	case class == pdu.CauseRadio, class == pdu.CauseSIM:
-		return r.again(m, sim, now, waitRadio, avoidRadio, o.Detail)
+		return r.again(m, sim, now, r.elsewhereIn(m, sim, m.jitter(waitRadio), now), avoidRadio, o.Detail)
 	case class == pdu.CauseFull && m.Tries == 0:
 		s = r.again(m, "", now, 0, 0, o.Detail) // the modem makes room
 	case class == pdu.CauseModem && m.Tries == 0:
 		s = r.again(m, "", now, 2*time.Second, 0, o.Detail)
+	case class == pdu.CauseOtherSIM:
+		s = r.again(m, sim, now, r.elsewhereIn(m, sim, wait, now), wait+r.EscalateAfter, o.Detail)
 	default:
 		s = r.again(m, sim, now, wait, wait+r.EscalateAfter, o.Detail)
 	}
 	s.Tried = true
 	return s
+}
+
+// elsewhereIn is how long a message waits that is sound, and has met a SIM that is
+// not: others may have it at once. If none of them would do, or none is in service
+// and so the SIM has it again, it waits, for nothing would slow it down.
+func (r *Rules) elsewhereIn(m Message, sim string, wait time.Duration, now time.Time) time.Duration {
+	if _, begun := pinned(m); begun || !r.others(m.Lane, sim) || now.Before(m.AvoidUntil) {
+		return wait
+	}
+	return 0
 }
 
 // again queues a message after wait, and keeps it off a SIM for avoid, so that
@@ -237,6 +256,20 @@ func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Dur
 // ReportGrace is how long after the end of validity a report is still expected.
 const ReportGrace = 24 * time.Hour
 
+// reportDue is when a message that the network has now, if it had not before, is
+// looked at for want of a report; zero: none is asked for.
+func (m Message) reportDue(now time.Time) time.Time {
+	switch {
+	case m.State == Sent:
+		return m.Review
+	case m.GoesAgain():
+		return now.Add(m.Again.Within)
+	case m.Report:
+		return m.Expires.Add(ReportGrace)
+	}
+	return time.Time{}
+}
+
 // Progress decides by the parts alone: what a message has become when one of
 // them was accepted, reported on, or settled late.
 func (r *Rules) Progress(m Message, now time.Time) Step {
@@ -249,13 +282,12 @@ func (r *Rules) Progress(m Message, now time.Time) Step {
 	switch {
 	case count[Failed] > 0:
 		s.State, s.Why = Failed, "the network could not deliver it"
+		s = m.elsewhere(s)
 	case count[Delivered] == n:
 		s.State, s.Why = Delivered, "received by the handset"
 	case count[Delivered]+count[Sent] == n:
 		s.State, s.Why = Sent, "accepted by the network"
-		if m.Report {
-			s.Review = m.Expires.Add(ReportGrace)
-		}
+		s.Review = m.reportDue(now)
 	case count[Unknown] == 0 && (m.State == Unknown || m.State == Queued):
 		return r.again(m, "", now, 0, 0, "earlier parts are settled")
 	default: // other parts are still to go: as it was

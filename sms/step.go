@@ -14,12 +14,14 @@ type Step struct {
 	Lane       Lane
 	Avoid      string
 	AvoidUntil time.Time
-	Tried      bool   // the hand-over counts as a try
-	Doubt      bool   // the outcome of the hand-over is not known
-	Duplicate  bool   // from now on the handset may show it twice
-	StartOver  bool   // all parts leave again, under a new concatenation reference
-	Refund     bool   // nothing was sent: the account gets its price back
-	Charge     bool   // the account pays again what it got back
+	Tried      bool // the hand-over counts as a try
+	Doubt      bool // the outcome of the hand-over is not known
+	Duplicate  bool // from now on the handset may show it twice
+	StartOver  bool // all parts leave again, under a new concatenation reference
+	Refund     bool // nothing was sent: the account gets its price back
+	Charge     bool // the account pays again what it got back
+	Again      bool // it goes again, as [Message.Again] says
+	Fault      Fault
 	Why        string // for the timeline, in words
 
 	// Expires, unless zero, is a new end of validity: the message begins anew, and
@@ -33,6 +35,7 @@ func (m *Message) Apply(s Step) {
 	m.State, m.Due, m.Review, m.Lane = s.State, s.Due, s.Review, s.Lane
 	m.Avoid, m.AvoidUntil, m.Why = s.Avoid, s.AvoidUntil, s.Why
 	m.Duplicate = m.Duplicate || s.Duplicate
+	m.WentAgain, m.Fault = m.WentAgain || s.Again, s.Fault
 	if s.Tried {
 		m.Tries++
 	}

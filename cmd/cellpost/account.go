@@ -185,6 +185,8 @@ type accountView struct {
 	OnUnknown  string         `json:"on_unknown,omitempty"`
 	NonGSM     string         `json:"non_gsm"`
 	Languages  []string       `json:"languages,omitempty"`
+	Within     string         `json:"report_within,omitempty"` // "5m0s"
+	Then       string         `json:"then,omitempty"`          // "sim", or a number
 }
 
 func (v accountListVerb) Run(ctx context.Context, s streams) error {
@@ -197,6 +199,10 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 				Networks: a.Networks, Reports: a.Report, ShortCodes: a.ShortCodes, Concat: max(a.Concat, 1), OnUnknown: a.OnUnknown,
 				NonGSM: cmp.Or(a.NonGSM, "ucs2"), Languages: names(a.Languages),
 			})
+			if again := a.Again; again.Within > 0 {
+				last := &views[len(views)-1]
+				last.Within, last.Then = again.Within.String(), cmp.Or(string(again.To), thenSIM)
+			}
 		}
 		return err
 	})
@@ -207,13 +213,13 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 		return printLines(s.out, views)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tAPI_ID\tCREDITS\tNETWORKS")
+	fmt.Fprintln(w, "NAME\tAPI_ID\tCREDITS\tNETWORKS\tNO REPORT")
 	for _, a := range views {
 		credits := strconv.FormatFloat(a.Credits, 'f', -1, 64)
 		if a.Unlimited {
 			credits = "unlimited"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%v\n", a.Name, a.APIID, credits, a.Networks)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%v\t%s\n", a.Name, a.APIID, credits, a.Networks, a.noReport())
 	}
 	return w.Flush()
 }
@@ -232,11 +238,16 @@ type accountSetVerb struct {
 	OnUnknown     *string    `help:"What follows an unknown outcome: resend, hold, or empty for what the configuration says." enum:"resend,hold,"`
 	NonGSM        *string    `name:"non-gsm" help:"What becomes of characters that GSM 7-bit lacks: ucs2, transliterate, reject." enum:"ucs2,transliterate,reject"`
 	Languages     *languages `help:"Languages whose national tables may be used, in place of those it has; empty for none." placeholder:"NAME,..."`
+	againFlags
 }
 
 func (v accountSetVerb) Run(ctx context.Context, s streams) error {
 	if v.Concat != nil && (*v.Concat < 1 || *v.Concat > ingress.ConcatMax) {
 		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
+	}
+	then, err := v.second(v.Config)
+	if err != nil {
+		return err
 	}
 	var hash string
 	if v.PasswordStdin {
@@ -266,6 +277,8 @@ func (v accountSetVerb) Run(ctx context.Context, s streams) error {
 			if v.Languages != nil {
 				a.Languages = *v.Languages
 			}
+			set(&a.Again.Within, v.ReportWithin)
+			set(&a.Again.To, then)
 		})
 	})
 }

@@ -46,6 +46,14 @@ func Line(r ingress.Result) string {
 
 // Status is the three-digit message status of their Appendix B.
 func Status(m sms.Message) string {
+	switch m.Fault {
+	case sms.FaultContent:
+		return "005" // error with message
+	case sms.FaultRoute:
+		return "009" // routing error
+	case sms.FaultCredit:
+		return "012" // out of credit
+	}
 	switch m.State {
 	case sms.Scheduled, sms.Held:
 		return "011" // queued for later delivery
@@ -61,7 +69,7 @@ func Status(m sms.Message) string {
 		return "010" // expired before it was sent
 	}
 	// Queued, sending or unknown.
-	if m.Tries > 0 || m.State == sms.Unknown {
+	if m.Tries > 0 || m.State == sms.Unknown || m.WentAgain {
 		return "002" // queued for another try
 	}
 	return "008" // received by the gateway

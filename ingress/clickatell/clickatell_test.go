@@ -171,6 +171,7 @@ func TestStatus(t *testing.T) {
 		{sms.Message{State: sms.Sending}, "008"},
 		{sms.Message{State: sms.Queued, Tries: 1}, "002"},
 		{sms.Message{State: sms.Unknown}, "002"},
+		{sms.Message{State: sms.Queued, WentAgain: true}, "002"},
 		{sms.Message{State: sms.Scheduled}, "011"},
 		{sms.Message{State: sms.Held}, "011"},
 		{sms.Message{State: sms.Sent}, "003"},
@@ -178,6 +179,10 @@ func TestStatus(t *testing.T) {
 		{sms.Message{State: sms.Cancelled}, "006"},
 		{sms.Message{State: sms.Failed, Tries: 3}, "007"},
 		{sms.Message{State: sms.Expired}, "010"},
+		{sms.Message{State: sms.Failed, Fault: sms.FaultContent}, "005"},
+		{sms.Message{State: sms.Failed, Fault: sms.FaultRoute}, "009"},
+		{sms.Message{State: sms.Queued, Fault: sms.FaultRoute}, "009"},
+		{sms.Message{State: sms.Failed, Fault: sms.FaultCredit}, "012"},
 	}
 	for _, tt := range tests {
 		if got := Status(tt.m); got != tt.want {

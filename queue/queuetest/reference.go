@@ -66,6 +66,16 @@ var referenceTests = []test{
 			e.Errorf("all parts leave again by %s under the reference %d that the handset has seen", c.By.SIM, got)
 		}
 	}},
+	{name: "a second copy has a new reference", run: func(e *env) {
+		id := e.add(2, confirm(""))
+		first := e.sends("a", id)
+		e.overdue(within)
+		c, err := e.store.Claim(e.ctx, queue.By{SIM: "a", Modem: "modem-a", Alone: true})
+		e.ok(err)
+		if c.Message.ID != id || c.Concat == first {
+			e.Errorf("message %s with reference %d; the first copy of %s had %d", c.Message.ID, c.Concat, id, first)
+		}
+	}},
 }
 
 var leaseTests = []test{

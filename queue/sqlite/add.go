@@ -33,12 +33,20 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 			}
 		}
 		for i := range b.Events {
-			if err := t.addEvent(&b.Events[i]); err != nil {
+			if err := t.addEvent(&b.Events[i], submission(b)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// submission is what a batch came in with; zero where it has only news.
+func submission(b sms.Batch) sms.ID {
+	if len(b.Messages) == 0 {
+		return sms.ID{}
+	}
+	return b.Messages[0].Submission
 }
 
 func (t *tx) isStored(b sms.Batch) (bool, error) {
@@ -87,6 +95,7 @@ func (t *tx) noDebit(name string) error {
 	return sms.ErrNoCredit
 }
 
+// addMessage stores a message that came in.
 func (t *tx) addMessage(m *sms.Message) error {
 	if m.State != sms.Queued && m.State != sms.Scheduled || len(m.Parts) == 0 {
 		return fmt.Errorf("message %s cannot begin %q with %d parts: let the rules admit it first", m.ID, m.State, len(m.Parts))
@@ -95,24 +104,32 @@ func (t *tx) addMessage(m *sms.Message) error {
 	if !m.At.IsZero() {
 		m, why = t.awaiting(m)
 	}
+	return t.insertMessage(m, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, why))
+}
+
+// insertMessage writes a message whose timeline begins with event and detail.
+func (t *tx) insertMessage(m *sms.Message, event, detail string) error {
 	seq, err := t.insert(`INSERT INTO message (id, submission, account, source, recipient, sender, client_id, only_sim,
 			text, priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-			tries, price, why, duplicate, created, updated, notes, doubts, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?, 1, 0, ?)`,
+			tries, price, why, duplicate, created, updated, notes, doubts, at, report_within, report_then, again, fault)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, 1, 0, ?, ?, ?, 0, ?)`,
 		m.ID[:], m.Submission[:], m.Account, m.Source, m.To, m.From, m.ClientID, m.OnlySIM,
 		m.Text, m.Priority, m.Escalate, m.Resend, m.Report, m.State, millis(m.Due), millis(m.Review), millis(m.Expires),
 		m.Lane, m.Avoid, millis(m.AvoidUntil), m.Price, m.Why,
-		millis(cmp.Or(m.Created, t.now)), millis(t.now), millis(m.At))
+		m.Duplicate, millis(cmp.Or(m.Created, t.now)), millis(t.now), millis(m.At), m.Again.Within.Milliseconds(), m.Again.To, m.Fault)
 	if err != nil {
 		return err
 	}
-	t.stored(m.Account, m.Priority, m.State, 1)
-	t.total(totalAccepted, 1)
+	t.storedNew(m)
+	state := sms.Queued
+	if m.State == sms.Failed {
+		state = sms.Failed
+	}
 	for i := range m.Parts {
 		if _, err := t.exec(`INSERT INTO part (message, n, tpdu, state, sim, mr) VALUES (?, ?, ?, ?, '', 0)`,
-			seq, i+1, m.Parts[i].TPDU, sms.Queued); err != nil {
+			seq, i+1, m.Parts[i].TPDU, state); err != nil {
 			return err
 		}
 	}
-	return t.note(&record{seq: seq}, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, why))
+	return t.note(&record{seq: seq}, event, detail)
 }

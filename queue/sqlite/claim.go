@@ -22,13 +22,14 @@ type attempt struct {
 	outcome  sms.OutcomeKind
 	repeat   bool
 	obsolete bool // the message has started over since
+	copy     int  // of which whole copy, if the message has gone again since; else 0
 	started  time.Time
 }
 
-const attemptColumns = `id, message, part, sim, modem, outcome, repeat, obsolete, started`
+const attemptColumns = `id, message, part, sim, modem, outcome, repeat, obsolete, started, copy`
 
 func scanAttempt(s scanner) (a attempt, err error) {
-	err = s.Scan(&a.id, &a.seq, &a.part, &a.sim, &a.modem, &a.outcome, &a.repeat, &a.obsolete, moment{&a.started})
+	err = s.Scan(&a.id, &a.seq, &a.part, &a.sim, &a.modem, &a.outcome, &a.repeat, &a.obsolete, moment{&a.started}, &a.copy)
 	return a, err
 }
 
@@ -154,6 +155,10 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	if err != nil {
 		return queue.Claim{}, err
 	}
+	from, err := t.takenOver(r, p.N, by.SIM, by.Modem)
+	if err != nil {
+		return queue.Claim{}, err
+	}
 	id, err := t.insert(`INSERT INTO attempt (message, part, sim, modem, repeat, asked, outcome, cause_set, cause_code, detail, obsolete, started, concat, lease)
 		VALUES (?, ?, ?, ?, ?, ?, 'open', 0, 0, '', 0, ?, ?, ?)`, r.seq, p.N, by.SIM, by.Modem, repeat, asked, millis(t.now),
 		concat, millis(t.now.Add(t.lease())))
@@ -165,7 +170,7 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	}
 	p.State, p.SIM, p.MR = sms.Sending, "", 0
 	r.msg.State = sms.Sending
-	detail := r.hop(attempt{part: p.N, sim: by.SIM, modem: by.Modem})
+	detail := r.hop(attempt{part: p.N, sim: by.SIM, modem: by.Modem}) + from
 	if repeat {
 		detail += "; the network is asked to drop a second copy"
 	}
@@ -176,7 +181,7 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 }
 
 const earlierQuery = `SELECT CASE WHEN repeat THEN asked ELSE id & 255 END FROM attempt
-	WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete ORDER BY id DESC LIMIT 1`
+	WHERE message = ? AND part = ? AND sim = ? AND outcome = 'unknown' AND NOT obsolete AND copy = 0 ORDER BY id DESC LIMIT 1`
 
 // confusableQuery finds anything else that the SIM may have handed over for the
 // same number while a service centre could still hold it.

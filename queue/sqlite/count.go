@@ -59,6 +59,15 @@ func (t *tx) stored(account string, priority int, state sms.State, n int64) {
 	t.counts[counter{name: string(kept(state)), priority: priority, account: account}] += n
 }
 
+// storedNew notes a message that is new.
+func (t *tx) storedNew(m *sms.Message) {
+	t.stored(m.Account, m.Priority, m.State, 1)
+	t.total(totalAccepted, 1)
+	if m.State == sms.Failed {
+		t.total(string(sms.Failed), 1)
+	}
+}
+
 // total adds to a total.
 func (t *tx) total(name string, n int64) { t.counts[counter{total: true, name: name}] += n }
 

@@ -12,11 +12,12 @@ import (
 	"cellpost/sms"
 )
 
-// addEvent stores news that has to be told from now on.
-func (t *tx) addEvent(e *sms.Event) error {
-	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?)`,
-		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)))
+// addEvent stores news that has to be told from now on. submission is what it
+// answers, zero for none.
+func (t *tx) addEvent(e *sms.Event, submission sms.ID) error {
+	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?)`,
+		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)), blob(submission))
 	return err
 }
 

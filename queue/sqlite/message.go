@@ -35,7 +35,8 @@ func (r *record) next() int {
 
 const messageColumns = `seq, id, submission, account, source, recipient, sender, client_id, only_sim, text,
 	priority, escalate, resend, report, state, due, review, expires, lane, avoid, avoid_until,
-	tries, price, why, duplicate, created, updated, notes, doubts, at`
+	tries, price, why, duplicate, created, updated, notes, doubts, at,
+	report_within, report_then, again, fault`
 
 func scanMessage(s scanner) (*record, error) {
 	var r record
@@ -43,7 +44,8 @@ func scanMessage(s scanner) (*record, error) {
 	return &r, s.Scan(&r.seq, ident{&m.ID}, ident{&m.Submission}, &m.Account, &m.Source, &m.To, &m.From, &m.ClientID,
 		&m.OnlySIM, &m.Text, &m.Priority, &m.Escalate, &m.Resend, &m.Report, &m.State, moment{&m.Due},
 		moment{&m.Review}, moment{&m.Expires}, &m.Lane, &m.Avoid, moment{&m.AvoidUntil}, &m.Tries, &m.Price,
-		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes, &m.Doubts, moment{&m.At})
+		&m.Why, &m.Duplicate, moment{&m.Created}, moment{&m.Updated}, &r.notes, &m.Doubts, moment{&m.At},
+		span{&m.Again.Within}, &m.Again.To, &m.WentAgain, &m.Fault)
 }
 
 const partColumns = `n, tpdu, state, sim, mr`
@@ -83,9 +85,11 @@ func (t *tx) save(r *record) error {
 	m := &r.msg
 	m.Updated = t.now
 	_, err := t.exec(`UPDATE message SET state = ?, due = ?, review = ?, lane = ?, avoid = ?, avoid_until = ?,
-		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ?, doubts = ?, expires = ? WHERE seq = ?`,
+		tries = ?, why = ?, duplicate = ?, updated = ?, notes = ?, doubts = ?,
+		expires = ?, again = ?, fault = ? WHERE seq = ?`,
 		m.State, millis(m.Due), millis(m.Review), m.Lane, m.Avoid, millis(m.AvoidUntil),
-		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, m.Doubts, millis(m.Expires), r.seq)
+		m.Tries, m.Why, m.Duplicate, millis(m.Updated), r.notes, m.Doubts,
+		millis(m.Expires), m.WentAgain, m.Fault, r.seq)
 	if err != nil {
 		return err
 	}
@@ -122,9 +126,10 @@ func (t *tx) note(r *record, event, detail string) error {
 // attempts still mean. It writes the message, and event and detail to the
 // timeline.
 func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
+	flagged := s.Duplicate && !r.msg.Duplicate
 	r.msg.Apply(s)
 	if s.StartOver {
-		if _, err := t.exec(`UPDATE attempt SET obsolete = 1 WHERE message = ?`, r.seq); err != nil {
+		if err := t.startOver(r, s.Again); err != nil {
 			return err
 		}
 	}
@@ -138,7 +143,31 @@ func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
 			return err
 		}
 	}
+	if s.Again && !s.StartOver {
+		link, err := t.second(r)
+		if err != nil {
+			return err
+		}
+		detail += link
+	}
+	if flagged {
+		if err := t.flagged(&r.msg, s.Why); err != nil {
+			return err
+		}
+	}
 	return t.keep(r, event, detail+t.prospect(s))
+}
+
+// startOver says what the attempts so far mean when all parts leave anew: those of a
+// whole copy can still be confirmed, those of one that came to a stop on the way
+// are obsolete.
+func (t *tx) startOver(r *record, whole bool) error {
+	query := `UPDATE attempt SET obsolete = 1 WHERE message = ?`
+	if whole {
+		query = `UPDATE attempt SET copy = (SELECT max(copy) + 1 FROM attempt WHERE message = ?1) WHERE message = ?1 AND copy = 0`
+	}
+	_, err := t.exec(query, r.seq)
+	return err
 }
 
 // keep saves a message with a line for its timeline.

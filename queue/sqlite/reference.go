@@ -12,7 +12,7 @@ const referenceLife = 30 * 24 * time.Hour
 
 const (
 	givenQuery = `SELECT concat FROM attempt
-		WHERE message = ? AND sim = ? AND NOT obsolete AND concat IS NOT NULL LIMIT 1`
+		WHERE message = ? AND sim = ? AND NOT obsolete AND copy = 0 AND concat IS NOT NULL LIMIT 1`
 	// forgetQuery has two that are old make room for one that is new.
 	forgetQuery = `DELETE FROM reference WHERE (sim, recipient) IN
 		(SELECT sim, recipient FROM reference INDEXED BY reference_by_age WHERE used < ? ORDER BY used LIMIT 2)`

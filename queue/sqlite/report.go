@@ -60,11 +60,11 @@ func scanCandidate(s scanner) (c candidate, err error) {
 // of attempts: 200 with one TP-MR are 51,200 hand-overs by that SIM.
 const (
 	// referenceQuery finds those that got the TP-MR.
-	referenceQuery = `SELECT a.id, m.recipient, 1, 0, p.state = 'sent', a.started, a.ended FROM (
-			SELECT id, message, part, started, ended FROM attempt INDEXED BY attempt_by_reference
+	referenceQuery = `SELECT a.id, m.recipient, 1, 0, p.state = 'sent' AND a.copy = 0 OR a.waits, a.started, a.ended FROM (
+			SELECT id, message, part, started, ended, copy, copy > 0 AND coalesce(status, 0x20) BETWEEN 0x20 AND 0x3F AS waits FROM attempt INDEXED BY attempt_by_reference
 			WHERE sim = ? AND mr = ? AND outcome = 'accepted' AND NOT obsolete ORDER BY id DESC LIMIT 200
 		) a JOIN part p ON p.message = a.message AND p.n = a.part JOIN message m ON m.seq = a.message
-		WHERE p.state = 'sent' OR m.expires > ? ORDER BY a.id DESC`
+		WHERE p.state = 'sent' OR a.waits OR m.expires > ? ORDER BY a.id DESC`
 	// unknownQuery finds those whose TP-MR is not known, as long as a report on
 	// them may come.
 	unknownQuery = `SELECT a.id, m.recipient, 0, 0, 1, a.started, a.ended FROM (
@@ -196,6 +196,9 @@ func (t *tx) count(id int64, a attempt, r *record, report pdu.StatusReport, foun
 	detail := fmt.Sprintf("%s: reference %d: %s%s", r.hop(a), report.Reference, report.Status, found)
 	if err := t.note(r, "report", detail); err != nil {
 		return err
+	}
+	if a.copy > 0 {
+		return t.countCopy(a, r, report)
 	}
 	p := r.part(a.part)
 	decides, err := t.decides(a, p, report.Status)

@@ -241,6 +241,12 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 		if _, err := t.exec(`UPDATE part SET state = 'unknown' WHERE state = 'sending'`); err != nil {
 			return 0, err
 		}
+		// One that nobody had confirmed may have gone again since.
+		gone, err := t.exec(`UPDATE message SET duplicate = 1 WHERE state = 'sent' AND report_within > 0 AND NOT again AND NOT duplicate`)
+		if err != nil {
+			return 0, err
+		}
+		t.total(totalDuplicate, gone)
 		fresh, err := scalar[int64](t.row(`SELECT count(*) FROM message WHERE state <> 'unknown' AND `+doubtful, now))
 		if err != nil {
 			return 0, err

@@ -66,7 +66,7 @@ func (t *tx) review(r *record, serving []string) error {
 		step = t.rules.Review(*m, serving, t.now)
 	}
 	event := string(step.State)
-	if step.State == sms.Sent {
+	if step.State == sms.Sent || step.Again {
 		event = "no report"
 	}
 	if step.State == m.State && step.Lane == m.Lane && step.Why == m.Why {
@@ -170,11 +170,11 @@ func (t *tx) reroute(r *record) (bool, error) {
 		if m.Why == why {
 			return false, nil
 		}
-		m.Why = why
+		m.Why, m.Fault = why, sms.FaultRoute
 		return false, t.keep(r, string(m.State), why)
 	}
 	why := fmt.Sprintf("no route has lane %s any more: now for %s", m.Lane, step.Lane)
-	m.Lane = step.Lane
+	m.Lane, m.Fault = step.Lane, ""
 	if m.State == sms.Queued {
 		m.Review = t.now // what depends on the lane is decided anew
 	}

@@ -50,7 +50,7 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 		if err != nil {
 			return queue.Claim{}, err
 		}
-		o = explained(o)
+		o = explained(t.refusals.judge(a.sim, r.msg.To, o))
 		if err := t.end(a, r, o); err != nil {
 			return queue.Claim{}, err
 		}
@@ -88,6 +88,7 @@ func (s *Store) Settle(ctx context.Context, c queue.Claim, o sms.Outcome) error 
 }
 
 func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
+	o = t.refusals.judge(a.sim, r.msg.To, o)
 	if err := t.end(a, r, o); err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 	after.ApplyOutcome(o, a.sim, a.repeat)
 	waits := p.State == sms.Unknown || p.State == sms.Queued
 	switch {
-	case a.obsolete:
+	case a.obsolete, a.copy > 0:
 		return t.save(r)
 	case taken(after) && (waits || p.State == sms.Sending):
 		*p = after
@@ -204,7 +205,7 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 		return t.save(r)
 	}
 	doubt, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt
-		WHERE message = ? AND part = ? AND outcome = 'unknown' AND NOT obsolete)`, r.seq, a.part))
+		WHERE message = ? AND part = ? AND outcome = 'unknown' AND NOT obsolete AND copy = 0)`, r.seq, a.part))
 	if err != nil {
 		return err
 	}

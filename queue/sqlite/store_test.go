@@ -58,6 +58,7 @@ func TestAccounts(t *testing.T) {
 		Name: "shop", PasswordHash: "$2a$x", APIID: 1234567, Credits: 5 * sms.Credit, Report: true, ShortCodes: true, Concat: 3,
 		Networks:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 		OnUnknown: "hold", NonGSM: "transliterate", Languages: []pdu.Language{pdu.Turkish, pdu.Urdu}, Created: time.UnixMilli(1_700_000_000_000).UTC(),
+		Again: sms.Again{Within: 5 * time.Minute, To: "447700900999"},
 	}
 	check := func(err, wanted error) {
 		t.Helper()

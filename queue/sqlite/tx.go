@@ -26,6 +26,7 @@ type tx struct {
 	clock    clock
 	counts   map[counter]int64          // by how much the transaction changes them
 	judged   *atomic.Pointer[sms.Clock] // see [Store.Trust]; nil: not judged since it was set
+	refusals refusals
 }
 
 // background is the context of statements: a transaction that others share is
@@ -243,6 +244,19 @@ func (m moment) Scan(v any) error {
 	default:
 		return fmt.Errorf("a time is kept as milliseconds, not as %T", v)
 	}
+	return nil
+}
+
+// span reads a duration that is kept in milliseconds.
+type span struct{ d *time.Duration }
+
+// Scan implements [sql.Scanner].
+func (s span) Scan(v any) error {
+	ms, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("a duration is kept as milliseconds, not as %T", v)
+	}
+	*s.d = time.Duration(ms) * time.Millisecond
 	return nil
 }
 
