@@ -80,6 +80,9 @@ func (b *builder) item(item Item, results []Result) Result {
 func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 	m := b.blank(to, text)
 	step, err := b.gate.Rules.Admit(m, b.now)
+	if errors.Is(err, sms.ErrBarred) {
+		return m, Refuse(CodeRoute, "the SIM of this sender may not send to this number")
+	}
 	if err != nil {
 		return m, Refuse(CodeRoute, "")
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	SIMs      []Slot                                                                 // what is known of SIMs by their names, for one that belongs into another modem
 	SelectSIM func(ctx context.Context, slot int) error                              // switches to a slot, from 0, outside the module; nil: by its commands
 	SlotHold  time.Duration                                                          // how long a SIM that was left is left alone; 0: 30 min
+	Spent     func(ctx context.Context, sim string) string                           // why a SIM is not to be used for now (quota, hours); empty: it is; nil: none has limits
 	NameCard  func(ctx context.Context, c Plugged) (name, warning string, err error) // gives a SIM its name in routes; nil: that of its slot
 
 	Steps []Step // ways to get the module back beyond its commands, the mildest first

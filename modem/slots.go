@@ -33,6 +33,7 @@ type slotState struct {
 	unusable string        // why it could not be selected last; empty: it could, or was not tried
 	hold     time.Duration // how long it is left alone then
 	forced   bool          // it was taken before that was over, for want of a better one
+	spent    string        // why its SIM is not to be used for now, by limits of the operator; empty: it is
 	unserved time.Time     // since when it has no network, whatever that says of it; zero: it has, or the module does not tell
 }
 
@@ -132,46 +133,77 @@ func trouble(f Facts, s slotState, now time.Time) string {
 
 // choose returns the slot to use: the first that is not held, when there is
 // trouble with the active one or its hold is over; of slots that are all held
-// the one that was left longest ago, unless that was just now.
+// the one that was left longest ago, unless that was just now. A SIM that is spent
+// is well, and still good for queue 1: any that is not is better, and it is better
+// than one in trouble.
 func choose(slots []slotState, active int, trouble string, now time.Time) int {
-	oldest := -1
+	oldest, spare := -1, -1
 	for i, s := range slots {
 		switch {
-		case i == active && trouble == "":
+		case i == active && trouble == "" && s.spent == "":
 			return i
 		case i == active:
-		case !s.held(now):
+		case !s.held(now) && s.spent == "":
 			return i
+		case !s.held(now):
+			if spare < 0 {
+				spare = i
+			}
 		case s.unusable != "":
 		case now.Sub(s.left) >= slotRest && (oldest < 0 || s.left.Before(slots[oldest].left)):
 			oldest = i
 		}
 	}
-	if oldest < 0 {
+	switch {
+	case trouble == "":
 		return active
+	case spare >= 0:
+		return spare
+	case oldest >= 0:
+		return oldest
 	}
-	return oldest
+	return active
+}
+
+// limits asks which SIMs are spent. It may wait for the disk, so that nothing is
+// locked meanwhile.
+func (m *Modem) limits() []string {
+	spent := make([]string, len(m.slots))
+	if m.cfg.Spent == nil {
+		return spent
+	}
+	m.mu.Lock()
+	slots := slices.Clone(m.slots)
+	m.mu.Unlock()
+	for i, s := range slots {
+		spent[i] = m.cfg.Spent(context.Background(), cmp.Or(s.card, s.SIM))
+	}
+	return spent
 }
 
 // reviewSlot chooses the slot for the next session and reports whether it is
 // another one. The SIM that has trouble is held. quiet says that nothing is
-// being sent, so that a preferred SIM may be taken again.
+// being sent, so that a preferred SIM may be taken again, or one that is not spent.
 func (m *Modem) reviewSlot(now time.Time, quiet bool) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if len(m.slots) == 1 {
 		return false
 	}
+	spent := m.limits()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.slots {
+		m.slots[i].spent = spent[i]
+	}
 	why := trouble(m.facts, m.slots[m.slot], now)
 	next := choose(m.slots, m.slot, why, now)
-	if next == m.slot || why == "" && !quiet {
+	from, to := &m.slots[m.slot], &m.slots[next]
+	if next == m.slot || why == "" && !quiet { // what a spent SIM has begun it finishes
 		return false
 	}
-	from, to := &m.slots[m.slot], &m.slots[next]
 	if why != "" {
 		from.leave(why, m.cfg.SlotHold, now)
 	} else {
-		why = "its hold is over"
+		why = cmp.Or(from.spent, "it is preferred, and may be used again")
 	}
 	to.take(now)
 	m.log.Warn("other SIM slot", "from", from.SIM, "to", to.SIM, "why", why)

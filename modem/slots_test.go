@@ -51,7 +51,7 @@ func TestChoose(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	const hold = 30 * time.Minute
 	left := func(ago time.Duration) slotState { return slotState{left: now.Add(-ago), hold: hold} }
-	fine := slotState{}
+	fine, spent := slotState{}, slotState{spent: "has sent 3 today"}
 	for _, tt := range []struct {
 		name    string
 		slots   []slotState
@@ -71,6 +71,14 @@ func TestChoose(t *testing.T) {
 		{"three", []slotState{left(time.Minute), fine, fine}, 1, true, 2},
 		{"three, all held", []slotState{left(time.Minute), left(2 * time.Minute), fine}, 2, true, 1},
 		{"the clock was set back", []slotState{left(-time.Hour), fine}, 1, false, 0},
+		{"spent", []slotState{spent, fine}, 0, false, 1},
+		{"spent, and stays so", []slotState{spent, fine}, 1, false, 1},
+		{"not spent any more", []slotState{fine, fine}, 1, false, 0},
+		{"both spent", []slotState{spent, spent}, 0, false, 0},
+		{"spent, and the other is held", []slotState{spent, left(slotRest)}, 0, false, 0},
+		{"in trouble, and the other is spent", []slotState{fine, spent}, 0, true, 1},
+		{"of three the one that is well", []slotState{fine, spent, fine}, 0, true, 2},
+		{"spent is better than held", []slotState{left(5 * time.Minute), fine, spent}, 1, true, 2},
 	} {
 		why := ""
 		if tt.trouble {

@@ -51,10 +51,9 @@ type Queue struct {
 func New(store Store, rules *sms.Rules, doors map[string]Notifier, log *slog.Logger) *Queue {
 	return &Queue{
 		store: store, rules: rules, doors: doors, log: log,
-		roster: roster{rules: rules},
-		alarm:  alarm{changed: make(chan struct{}, 1)},
-		turn:   make(chan struct{}),
-		news:   make(chan struct{}, 1),
+		alarm: alarm{changed: make(chan struct{}, 1)},
+		turn:  make(chan struct{}),
+		news:  make(chan struct{}, 1),
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 
 // roster is the lines in service, and what each is doing.
 type roster struct {
-	rules *sms.Rules
-
 	mu      sync.Mutex // guards what follows, and the status of every worker
 	workers []*worker
 }
@@ -25,6 +23,9 @@ type status struct {
 	yielding bool      // it has held a claim for long while its line was busy
 	held     int       // priority of the claim that it holds; 0: none
 	busy     time.Time // since when its line has a part on the air, if it has
+
+	until  time.Time // when its SIM is held by its limits: the end of that
+	urgent bool      // until then it takes queue 1
 }
 
 func (r *roster) add(w *worker) {
@@ -46,17 +47,43 @@ func (r *roster) update(change func()) {
 	change()
 }
 
-// alone reports whether no other line in service works in a lane of w's.
-func (r *roster) alone(w *worker) bool {
-	lanes := r.rules.Lanes(w.by.SIM)
+// alone reports whether no other line in service works in a lane of w's, and
+// whether those that do are held to queue 1.
+func (r *roster) alone(w *worker) (alone, othersRest bool) {
+	alone = true
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !slices.ContainsFunc(r.workers, func(o *worker) bool {
-		return o != w && slices.ContainsFunc(lanes, func(l sms.Lane) bool {
-			_, ok := r.rules.Rank(l, o.by.SIM)
-			return ok
-		})
-	})
+	othersRest = true
+	for _, o := range r.workers {
+		if o == w || !w.meets(o) {
+			continue
+		}
+		alone = false
+		if !o.urgent || !time.Now().Before(o.until) {
+			othersRest = false
+		}
+	}
+	return alone, othersRest
+}
+
+// meets reports whether two lines work in a lane in common.
+func (w *worker) meets(o *worker) bool {
+	for l := range w.ranks {
+		if _, ok := o.ranks[l]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// fits reports whether a line may take messages of a lane and a priority now, and
+// how well it suits them: see [sms.Rules.Rank]. One that its limits hold may not.
+func (w *worker) fits(l sms.Lane, priority int) (rank int, ok bool) {
+	if time.Now().Before(w.until) && !(w.urgent && priority == 1) {
+		return 0, false
+	}
+	rank, ok = w.ranks[l]
+	return rank, ok
 }
 
 // serving returns the SIMs in service.
@@ -76,7 +103,7 @@ func (r *roster) wake(work []Work) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range work {
-		k.Count -= r.call(k.Count, func(w *worker) (int, bool) { return r.rules.Rank(k.Lane, w.by.SIM) })
+		k.Count -= r.call(k.Count, func(w *worker) (int, bool) { return w.fits(k.Lane, k.Priority) })
 		r.outrank(k)
 	}
 }
@@ -96,7 +123,7 @@ func (r *roster) urge(work []Work) {
 func (r *roster) outrank(k Work) {
 	var fit []*worker
 	for _, w := range r.workers {
-		if _, ok := r.rules.Rank(k.Lane, w.by.SIM); ok && w.held > k.Priority {
+		if _, ok := w.fits(k.Lane, k.Priority); ok && w.held > k.Priority {
 			fit = append(fit, w)
 		}
 	}
@@ -185,13 +212,12 @@ func (r *roster) idleFor(m sms.Message, w *worker) bool {
 	})
 }
 
-// suits reports whether a line could take a message, and how well: see
-// [sms.Rules.Rank].
+// suits reports whether a line could take a message now, and how well.
 func (r *roster) suits(m sms.Message, w *worker) (rank int, ok bool) {
 	if w.by.SIM == m.Avoid && time.Now().Before(m.AvoidUntil) {
 		return 0, false
 	}
-	return r.rules.Rank(m.Lane, w.by.SIM)
+	return w.fits(m.Lane, m.Priority)
 }
 
 // recall asks a worker that sits on a claim which w could carry to give it back.

@@ -24,16 +24,19 @@ type Store interface {
 
 	// Claim hands to a line the most urgent message that it may take (lowest
 	// Priority, then Due, then arrival): State becomes sending and an attempt is
-	// opened for the first part that is not sent. [ErrNothing] when there is none.
+	// opened for the first part that is not sent, which counts for the limits of the
+	// SIM. [ErrNothing] when there is none; that is a [Wait] where the SIM may not
+	// send now.
 	Claim(ctx context.Context, by By) (Claim, error)
 
 	// GiveBack returns a claim whose attempt never began; the message is queued
-	// as it was. why is for the timeline.
+	// as it was, and the SIM has sent nothing. why is for the timeline.
 	GiveBack(ctx context.Context, c Claim, why string) error
 
 	// PartSent records that the part under way was accepted, and opens the
 	// attempt for the next one, which the returned claim names. It is for every
-	// part but the last.
+	// part but the last. With a [Wait] it has recorded the part, and the claim is at
+	// its end: the SIM has to rest, and the message is queued for it.
 	PartSent(ctx context.Context, c Claim, o sms.Outcome) (Claim, error)
 
 	// Settle ends a claim with the outcome of its last hand-over, and lets
@@ -46,7 +49,7 @@ type Store interface {
 	Abandon(ctx context.Context) (int, error)
 
 	// Reroute gives a lane of today's rules to the unfinished messages whose
-	// lane no route has any more.
+	// lane no route has any more, or has a SIM that may not send to their number.
 	Reroute(ctx context.Context) (int, error)
 
 	// Late settles an attempt that had ended unknown, when its result comes
@@ -130,12 +133,28 @@ var (
 	ErrState     = sms.ErrTooLate
 )
 
+// Wait is the [ErrNothing] of a SIM that is held by its limits.
+type Wait struct {
+	Until  time.Time // by the clock of the store: when to ask again
+	Urgent bool      // queue 1 it may take even now, and the rest of what it has begun
+	Why    string
+}
+
+func (w *Wait) Error() string { return w.Why }
+
+// Is makes it an [ErrNothing].
+func (w *Wait) Is(err error) bool { return err == ErrNothing }
+
 // By is who claims.
 type By struct {
-	SIM   string
-	Modem string
-	Alone bool // no other line is in service: messages that would rather avoid this SIM are taken too
+	SIM        string
+	Modem      string
+	Alone      bool // no other line is in service: messages that would rather avoid this SIM are taken too
+	OthersRest bool // the others take nothing but queue 1 for now: so for the other queues it is alone
 }
+
+// AloneFor reports whether no other line is there for messages of a priority.
+func (b By) AloneFor(priority int) bool { return b.Alone || b.OthersRest && priority > 1 }
 
 // Work is messages that wait in a lane from now on.
 type Work struct {

@@ -24,6 +24,10 @@ type worker struct {
 	ready chan Claim    // fetcher to sender, unbuffered: the claim is held, not begun
 	done  chan ending   // sender to settler
 
+	ranks map[sms.Lane]int // how well the SIM suits the lanes that it works in
+	paced bool             // each part counts when it starts, so that none is claimed ahead
+	want  chan struct{}    // of a paced line: holds a token when it asks for a message
+
 	status
 	claim sms.Message // that is held, while yielding; roster.mu guards it
 }
@@ -44,6 +48,12 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 		urge:  make(chan struct{}, 1),
 		ready: make(chan Claim),
 		done:  make(chan ending, 1),
+		ranks: map[sms.Lane]int{},
+		paced: q.rules.Limits(line.SIM()).Paced(),
+		want:  make(chan struct{}, 1),
+	}
+	for _, l := range q.rules.Lanes(w.by.SIM) {
+		w.ranks[l], _ = q.rules.Rank(l, w.by.SIM)
 	}
 	q.roster.add(w)
 	var wg sync.WaitGroup
@@ -59,15 +69,18 @@ func (q *Queue) Serve(ctx context.Context, line Line) error {
 
 // fetch claims and holds, one message at a time.
 func (w *worker) fetch(ctx context.Context) {
-	for failing := false; ctx.Err() == nil; {
+	for failing := false; w.wanted(ctx); {
 		c, err := w.fetchOne(ctx)
+		if err != nil {
+			poke(w.want)
+		}
 		failed := failing
 		failing = err != nil && !errors.Is(err, ErrNothing)
 		switch {
 		case err == nil:
 			w.hold(ctx, c)
 		case errors.Is(err, ErrNothing):
-			w.rest(ctx)
+			w.rest(ctx, err)
 		case ctx.Err() == nil:
 			if !failed {
 				w.q.log.Error("claim", "modem", w.by.Modem, "err", err)
@@ -77,17 +90,34 @@ func (w *worker) fetch(ctx context.Context) {
 	}
 }
 
+// wanted waits until a claim can be of use; false when ctx has ended.
+func (w *worker) wanted(ctx context.Context) bool {
+	if w.paced {
+		select {
+		case <-w.want:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
+}
+
 // fetchOne asks the store for work. When ctx has ended none is begun, and what was
 // begun is waited for: an attempt that is opened has to be known here.
 func (w *worker) fetchOne(ctx context.Context) (Claim, error) {
 	by := w.by
-	by.Alone = w.q.roster.alone(w)
+	by.Alone, by.OthersRest = w.q.roster.alone(w)
 	return w.q.store.Claim(ctx, by)
 }
 
 // rest waits for work. Before it does, a worker with a free line asks for what
-// a busy one is sitting on.
-func (w *worker) rest(ctx context.Context) {
+// a busy one is sitting on. One that its limits hold asks again when they do not.
+func (w *worker) rest(ctx context.Context, nothing error) {
+	if wait, ok := errors.AsType[*Wait](nothing); ok {
+		until := unset(wait.Until)
+		w.q.roster.update(func() { w.until, w.urgent = until, wait.Urgent })
+		again := time.AfterFunc(min(time.Until(until), waitMost), func() { poke(w.work) })
+		defer again.Stop()
+	}
 	select {
 	case <-w.work: // something came while the store was asked
 		return
@@ -98,6 +128,11 @@ func (w *worker) rest(ctx context.Context) {
 	}
 	w.await(ctx)
 }
+
+// waitMost is how long a line rests without asking the store whether it still has
+// to: hours and days are those of a clock that may be set meanwhile, of which only
+// the store takes note.
+const waitMost = time.Minute
 
 // hunger lets the roster call the worker, and reports whether its line is free.
 // A line that gets free from now on calls it, too.
@@ -199,6 +234,7 @@ func (w *worker) surrender(ctx context.Context, c Claim, why string) {
 	})
 	drain(w.yield)
 	drain(w.urge)
+	poke(w.want)                   // its line has not got it
 	w.q.alarm.notLater(time.Now()) // the clerk does not see the Review of a claim
 	w.q.roster.pass(c.Message, w)
 }
@@ -227,6 +263,7 @@ func (w *worker) send(ctx context.Context) {
 func (w *worker) free() {
 	w.q.roster.update(func() {
 		w.idle, w.rests = true, time.Now()
+		poke(w.want)
 		if w.hungry {
 			poke(w.work)
 		}
@@ -255,10 +292,15 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 			return
 		}
 		sent := c
-		if w.insist(ctx, "record part", func() (err error) {
+		err = w.insist(ctx, "record part", func() (err error) {
 			c, err = w.q.store.PartSent(context.WithoutCancel(ctx), sent, o)
 			return err
-		}) != nil {
+		})
+		if errors.Is(err, ErrNothing) { // it rests before the next part
+			w.q.alarm.notLater(time.Now()) // the clerk does not see the Review of a claim
+			return
+		}
+		if err != nil {
 			w.end(ctx, ending{sent, o})
 			return
 		}
@@ -354,8 +396,8 @@ func (w *worker) record(ctx context.Context, what string, transition func() erro
 func (w *worker) insist(ctx context.Context, what string, transition func() error) error {
 	for first := true; ; first = false {
 		err := transition()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, ErrNothing) {
+			return err
 		}
 		if first {
 			w.q.log.Error(what, "modem", w.by.Modem, "err", err)

@@ -34,6 +34,17 @@ func (r *Rules) Limits(sim string) Limits {
 	return l
 }
 
+// Any reports whether there is any limit: without one nothing has to be counted.
+func (l Limits) Any() bool {
+	return l.Paced() || l.PerHour > 0 || l.PerDay > 0 || l.PerMonth > 0 || l.Hours.limited()
+}
+
+// Paced reports whether the time of each part counts, so that none is to be
+// claimed before it can start.
+func (l Limits) Paced() bool { return l.Gap > 0 || l.Jitter > 0 || l.PerMinute > 0 }
+
+func (h Hours) limited() bool { return h.From != h.Until || len(h.Days) > 0 }
+
 // Hours are a span of the day, by the clock on the wall, on some days.
 type Hours struct {
 	From, Until time.Duration  // since midnight; both 0: all day; Until before From: over midnight
@@ -43,7 +54,8 @@ type Hours struct {
 // Usage is what a SIM has sent, as far as limits depend on it. It is small and
 // of bounded size, to be kept with the messages; the zero value is a new SIM.
 type Usage struct {
-	Last   time.Time // start of the latest part
+	Last   time.Time     // start of the latest part
+	Rest   time.Duration // drawn when it started: what is added to Gap, up to Jitter
 	Minute Recent
 	Hour   Recent
 	Day    [2]Tally // the one counted last first
@@ -74,7 +86,8 @@ type Tally struct {
 // For returns the limits that hold messages of a priority. Queue 1 is for alarms:
 // nothing holds them for longer than a minute, so what is left is what keeps the
 // network from blocking the SIM, Gap and PerMinute. Its parts count all the same,
-// and others wait for them.
+// and others wait for them. The same holds for the rest of a message that has
+// begun, which its handset waits for.
 func (l Limits) For(priority int) Limits {
 	if priority == 1 {
 		l.PerHour, l.PerDay, l.PerMonth, l.Hours = 0, 0, 0, Hours{}
@@ -82,9 +95,13 @@ func (l Limits) For(priority int) Limits {
 	return l
 }
 
-// Count returns the usage with one more part, which starts now.
-func (l Limits) Count(u Usage, now time.Time) Usage {
-	u.Last = now
+// Count returns the usage with one more part, which starts now. random returns 0
+// to 1, for the jitter; nil adds none.
+func (l Limits) Count(u Usage, now time.Time, random func() float64) Usage {
+	u.Last, u.Rest = now, 0
+	if random != nil {
+		u.Rest = time.Duration(random() * float64(l.Jitter)).Truncate(time.Millisecond)
+	}
 	u.Minute.count(now, minuteSlot)
 	u.Hour.count(now, hourSlot)
 	count(&u.Day, l.dayOf(now))
@@ -92,19 +109,39 @@ func (l Limits) Count(u Usage, now time.Time) Usage {
 	return u
 }
 
+// Uncount takes back a part that was to start at a time, and has not left. It was
+// the latest where there is a gap; what it had waited for is over.
+func (l Limits) Uncount(u Usage, at time.Time) Usage {
+	if u.Last.Equal(at) {
+		u.Last, u.Rest = time.Time{}, 0
+	}
+	u.Minute.uncount(at, minuteSlot)
+	u.Hour.uncount(at, hourSlot)
+	uncount(&u.Day, l.dayOf(at))
+	uncount(&u.Month, l.monthOf(at))
+	return u
+}
+
+// Shift is the usage after the clock was set by step: what lies back so long still
+// does. Days and months are those that the clock shows.
+func (u Usage) Shift(step time.Duration) Usage {
+	if !u.Last.IsZero() {
+		u.Last = u.Last.Add(step)
+	}
+	u.Minute.shift(step, minuteSlot)
+	u.Hour.shift(step, hourSlot)
+	return u
+}
+
 // Next is when the SIM may start its next part: now, or later, and then why says
 // what holds it. At that time Next agrees, unless a part has started meanwhile.
-// random returns 0 to 1, for the jitter; nil adds none, for who asks again at the
-// time that Next has given.
 //
-// A clock that was set back by more than a minute or an hour has the SIM forget
-// what it sent in the last of them, and one that goes back at all the gap: nobody
-// waits for a time that was never there.
-func (l Limits) Next(u Usage, now time.Time, random func() float64) (at time.Time, why string) {
-	gap := l.Gap
-	if random != nil {
-		gap += time.Duration(random() * float64(l.Jitter))
-	}
+// Where nobody has seen that the clock was set (see [Usage.Shift]), one that went
+// back by more than a minute or an hour has the SIM forget what it sent in the last
+// of them, and one that goes back at all the gap: nobody waits for a time that was
+// never there.
+func (l Limits) Next(u Usage, now time.Time) (at time.Time, why string) {
+	gap := l.Gap + min(u.Rest, l.Jitter)
 	holds := []struct {
 		free func(time.Time) time.Time
 		why  string
@@ -177,6 +214,23 @@ func (r *Recent) count(now time.Time, slot time.Duration) {
 	r.Counts[0]++
 }
 
+func (r *Recent) uncount(at time.Time, slot time.Duration) {
+	if age := -r.age(at, slot); age >= 0 && age <= slots && r.Counts[age] > 0 {
+		r.Counts[age]--
+	}
+}
+
+// shift moves the slots, up to one too far: their begins stay what they are.
+func (r *Recent) shift(step time.Duration, slot time.Duration) {
+	if r.Slot.IsZero() {
+		return
+	}
+	to := r.Slot.Add(step)
+	if r.Slot = to.Truncate(slot); r.Slot.Before(to) {
+		r.Slot = r.Slot.Add(slot)
+	}
+}
+
 // free is when there are fewer than limit.
 func (r Recent) free(limit int, now time.Time, slot time.Duration) time.Time {
 	for limit > 0 && r.within(now, slot) >= limit {
@@ -206,6 +260,14 @@ func count(kept *[2]Tally, s span) {
 		kept[0], kept[1] = Tally{Begin: s.begin}, kept[0]
 	}
 	kept[0].Parts++
+}
+
+func uncount(kept *[2]Tally, s span) {
+	for i := range kept {
+		if kept[i].Begin.Equal(s.begin) && kept[i].Parts > 0 {
+			kept[i].Parts--
+		}
+	}
 }
 
 // free is when the span has fewer than limit: at most two are known to be full.
@@ -327,6 +389,15 @@ func (h Hours) String() string {
 	return text
 }
 
+// Spent tells that a SIM sends nothing but queue 1 until a time for a reason that
+// lasts: its day or month is used up, or it is outside its hours. why is empty when
+// it does not.
+func (l Limits) Spent(u Usage, now time.Time) (until time.Time, why string) {
+	return Limits{
+		SIM: l.SIM, PerDay: l.PerDay, PerMonth: l.PerMonth, QuotaDay: l.QuotaDay, Hours: l.Hours, Zone: l.Zone,
+	}.Next(u, now)
+}
+
 // Alarm is what the operator should know of a quota.
 type Alarm struct {
 	Code  string // stable: "quota-near", "quota-used"
@@ -337,34 +408,64 @@ type Alarm struct {
 // near is from how many percent of a quota on it is an alarm.
 const near = 80
 
+// quota is how much of a day or a month is used.
+type quota struct {
+	key, what string // in the configuration, and in words
+	parts     int
+	limit     int // 0: none
+	end       time.Time
+}
+
+func (l Limits) quotas(u Usage, now time.Time) [2]quota {
+	month, day := l.monthOf(now), l.dayOf(now)
+	return [2]quota{
+		{"per_month", "this month", month.parts(u.Month), l.PerMonth, month.end},
+		{"per_day", "today", day.parts(u.Day), l.PerDay, day.end},
+	}
+}
+
+// level is 0, near or 100 percent.
+func (q quota) level(parts int) int {
+	for _, percent := range []int{100, near} {
+		if q.limit > 0 && int64(parts)*100 >= int64(q.limit)*int64(percent) {
+			return percent
+		}
+	}
+	return 0
+}
+
+func (l Limits) alarm(q quota) Alarm {
+	a := Alarm{
+		Code:  "quota-near",
+		Cause: fmt.Sprintf("%s has sent %d of %d parts %s", l.SIM, q.parts, q.limit, q.what),
+		Step:  fmt.Sprintf("have another SIM ready in its tier or the next, or raise %s if the contract allows", q.key),
+	}
+	if q.level(q.parts) == 100 {
+		a.Code = "quota-used"
+		a.Cause += "; but for queue 1 it rests until " + q.end.In(l.zone()).Format("2006-01-02 15:04 MST")
+	}
+	return a
+}
+
 // Alarm tells that a quota of the day or the month is used up, or nearly; of
 // several the gravest, and the month before the day.
 func (l Limits) Alarm(u Usage, now time.Time) (a Alarm, ok bool) {
-	for _, percent := range []int{100, near} {
-		for _, q := range []struct {
-			key, what string
-			limit     int
-			span      span
-			kept      [2]Tally
-		}{
-			{"per_month", "this month", l.PerMonth, l.monthOf(now), u.Month},
-			{"per_day", "today", l.PerDay, l.dayOf(now), u.Day},
-		} {
-			n := q.span.parts(q.kept)
-			if q.limit == 0 || int64(n)*100 < int64(q.limit)*int64(percent) {
-				continue
-			}
-			a = Alarm{
-				Code:  "quota-near",
-				Cause: fmt.Sprintf("%s has sent %d of %d parts %s", l.SIM, n, q.limit, q.what),
-				Step:  fmt.Sprintf("have another SIM ready in its tier or the next, or raise %s if the contract allows", q.key),
-			}
-			if percent == 100 {
-				a.Code = "quota-used"
-				a.Cause += "; but for queue 1 it rests until " + q.span.end.In(l.zone()).Format("2006-01-02 15:04 MST")
-			}
-			return a, true
+	gravest := 0
+	for _, q := range l.quotas(u, now) {
+		if level := q.level(q.parts); level > gravest {
+			a, ok, gravest = l.alarm(q), true, level
 		}
 	}
-	return Alarm{}, false
+	return a, ok
+}
+
+// Reached are the alarms that the part counted last, at now, has set off.
+func (l Limits) Reached(u Usage, now time.Time) []Alarm {
+	var all []Alarm
+	for _, q := range l.quotas(u, now) {
+		if q.level(q.parts) > q.level(q.parts-1) {
+			all = append(all, l.alarm(q))
+		}
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package sms
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func at(t testing.TB, z *time.Location, text string) time.Time {
 func (l Limits) sent(n int, from, to time.Time) Usage {
 	var u Usage
 	for i := range n {
-		u = l.Count(u, from.Add(to.Sub(from)/time.Duration(max(n-1, 1))*time.Duration(i)))
+		u = l.Count(u, from.Add(to.Sub(from)/time.Duration(max(n-1, 1))*time.Duration(i)), nil)
 	}
 	return u
 }
@@ -89,7 +90,7 @@ func TestNext(t *testing.T) {
 		if c.want != "" {
 			want = at(t, london, c.want)
 		}
-		if got, why := c.limits.Next(u, now, nil); !got.Equal(want) || why != c.why {
+		if got, why := c.limits.Next(u, now); !got.Equal(want) || why != c.why {
 			t.Errorf("%s: %v, %q; want %v, %q", c.name, got, why, want, c.why)
 		}
 	}
@@ -97,12 +98,12 @@ func TestNext(t *testing.T) {
 
 func TestGapAndJitter(t *testing.T) {
 	l := Limits{SIM: "a", Gap: 2 * time.Second, Jitter: time.Second}
-	u := l.Count(Usage{}, start)
 	for _, c := range []struct {
 		random float64
 		want   time.Duration
 	}{{0, 2 * time.Second}, {0.5, 2500 * time.Millisecond}, {0.999, 2999 * time.Millisecond}} {
-		got, why := l.Next(u, start.Add(time.Second), func() float64 { return c.random })
+		u := l.Count(Usage{}, start, func() float64 { return c.random })
+		got, why := l.Next(u, start.Add(time.Second))
 		if got.Sub(start) != c.want || why != fmt.Sprintf("a rests for %s between two parts", c.want) {
 			t.Errorf("%v: %v, %q", c.random, got.Sub(start), why)
 		}
@@ -113,17 +114,17 @@ func TestGapAndJitter(t *testing.T) {
 func TestUrgent(t *testing.T) {
 	l := Limits{PerMinute: 2, PerHour: 1, PerDay: 1, PerMonth: 1, Gap: time.Second, Hours: Hours{From: time.Hour, Until: 2 * time.Hour}}
 	noon := start.Truncate(24 * time.Hour).Add(12 * time.Hour)
-	u := l.Count(Usage{}, noon)
+	u := l.Count(Usage{}, noon, nil)
 	for _, c := range []struct {
 		priority int
 		want     time.Duration
 	}{{1, time.Second}, {2, 61 * time.Hour}, {3, 61 * time.Hour}} { // the month ends, and then it is night
-		if got, _ := l.For(c.priority).Next(u, noon, nil); !got.Equal(noon.Add(c.want)) {
+		if got, _ := l.For(c.priority).Next(u, noon); !got.Equal(noon.Add(c.want)) {
 			t.Errorf("queue %d waits %v", c.priority, got.Sub(noon))
 		}
 	}
-	u = l.For(1).Count(u, noon.Add(time.Second))
-	if got, why := l.For(1).Next(u, noon.Add(2*time.Second), nil); !strings.Contains(why, "2 in the last minute") || got.Sub(noon) > 2*time.Minute {
+	u = l.For(1).Count(u, noon.Add(time.Second), nil)
+	if got, why := l.For(1).Next(u, noon.Add(2*time.Second)); !strings.Contains(why, "2 in the last minute") || got.Sub(noon) > 2*time.Minute {
 		t.Errorf("%v, %q", got.Sub(noon), why)
 	}
 	if u.Month[0].Parts != 2 {
@@ -152,7 +153,7 @@ func TestAlarm(t *testing.T) {
 	} {
 		u := l.sent(c.before, yesterday, yesterday)
 		for range c.today {
-			u = l.Count(u, now)
+			u = l.Count(u, now, nil)
 		}
 		got, ok := l.Alarm(u, now)
 		if ok != (c.code != "") || got.Code != c.code || got.Cause != c.cause || ok != (got.Step != "") {
@@ -169,12 +170,69 @@ func TestClockAstray(t *testing.T) {
 	l := Limits{PerDay: 4, PerMonth: 100}
 	u := l.sent(3, start.Add(-time.Minute), start)
 	for _, wrong := range []time.Time{time.Unix(100, 0), start.Add(10 * 365 * 24 * time.Hour)} {
-		if got, _ := l.Next(u, wrong, nil); !got.Equal(wrong) {
+		if got, _ := l.Next(u, wrong); !got.Equal(wrong) {
 			t.Errorf("at %v it waits until %v", wrong, got)
 		}
-		strayed := l.Count(l.Count(l.Count(u, wrong), wrong), start)
-		if got, _ := l.Next(strayed, start, nil); !got.After(start) {
+		strayed := l.Count(l.Count(l.Count(u, wrong, nil), wrong, nil), start, nil)
+		if got, _ := l.Next(strayed, start); !got.After(start) {
 			t.Errorf("after %v the parts of today are forgotten: %+v", wrong, strayed.Day)
+		}
+	}
+}
+
+// TestUncount: a part that never left is as if it had not been counted.
+func TestUncount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := Limits{PerMinute: 5, PerHour: 5, PerDay: 5, PerMonth: 5, Zone: zoneOf(t)}
+		now := drawTime(t, l.Zone)
+		var u Usage
+		for range rapid.IntRange(0, 5).Draw(t, "parts") {
+			u = l.Count(u, now, nil)
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*time.Hour)).Draw(t, "wait")))
+		}
+		undone := l.Uncount(l.Count(u, now, nil), now)
+		for _, d := range []time.Duration{0, time.Minute, time.Hour} {
+			want, _ := l.Next(u, now.Add(d))
+			if got, why := l.Next(undone, now.Add(d)); !got.Equal(want) {
+				t.Fatalf("after %v: %v, %s; want %v", d, got, why, want)
+			}
+		}
+	})
+}
+
+// TestReadmit: what waits keeps its tier, less the SIMs that may not.
+func TestReadmit(t *testing.T) {
+	r := Rules{
+		Routes: []Route{{Prefix: "44", Tiers: [][]string{{"a"}, {"b"}}}, {Prefix: "49", Tiers: [][]string{{"c"}}}},
+		PerSIM: map[string]SIM{"a": {Deny: []string{"4420"}}, "c": {Deny: []string{"49"}}},
+	}
+	begun := []Part{{State: Sent, SIM: "a"}, {State: Queued}}
+	for _, c := range []struct {
+		m    Message
+		want Lane
+		err  error
+	}{
+		{Message{To: "447700900123", Lane: "44/0"}, "44/0", nil},
+		{Message{To: "447700900123", Lane: "44/1"}, "44/1", nil},
+		{Message{To: "442079460000", Lane: "44/0"}, "44/1!a", nil},
+		{Message{To: "442079460000", Lane: "44/1"}, "44/1!a", nil},
+		{Message{To: "447700900123", Lane: "44/1!a"}, "44/1", nil},
+		{Message{To: "447700900123", Lane: "any"}, "44/0", nil},
+		{Message{To: "447700900123", Lane: "44/0", Escalate: 1}, "44/1", nil},
+		{Message{To: "442079460000", Lane: "sim:a", OnlySIM: "a"}, "sim:a!a", ErrBarred},
+		{Message{To: "447700900123", Lane: "sim:a!a", OnlySIM: "a"}, "sim:a", nil},
+		{Message{To: "442079460000", Lane: "sim:a", Parts: begun}, "sim:a", nil},
+		{Message{To: "4915112345678", Lane: "49/0"}, "49/0!c", ErrNoRoute},
+		{Message{To: "33123456789", Lane: "33/0"}, "33/0", ErrNoRoute},
+	} {
+		got, err := r.Readmit(c.m)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s in %s: %s, %v; want %s", c.m.To, c.m.Lane, got, err, c.want)
+		}
+		for _, sim := range []string{"a", "b", "c"} {
+			if _, works := r.Rank(got, sim); works && (err != nil || !r.May(sim, c.m.To)) && c.m.Parts == nil {
+				t.Errorf("%s works in %s", sim, got)
+			}
 		}
 	}
 }
@@ -363,12 +421,12 @@ func TestAgainstTheList(t *testing.T) {
 }
 
 func (s *site) next() {
-	at, why := s.Next(s.u, s.now, nil)
+	at, why := s.Next(s.u, s.now)
 	wait := at.Sub(s.now)
 	if wait < 0 || wait > 50*24*time.Hour || (wait > 0) != (why != "") {
 		s.Fatalf("at %v it waits %v, %q", s.now, wait, why)
 	}
-	if again, why := s.Next(s.u, at, nil); !again.Equal(at) || why != "" {
+	if again, why := s.Next(s.u, at); !again.Equal(at) || why != "" {
 		s.Fatalf("told to come at %v it is told %v, %q", at, again, why)
 	}
 	if by := s.held(at, false); by != "" {
@@ -380,7 +438,7 @@ func (s *site) next() {
 			s.Fatalf("it waits until %v, %q, and could at %v", at.In(s.Zone), why, early.In(s.Zone))
 		}
 	}
-	s.now, s.u = at, s.Count(s.u, at)
+	s.now, s.u = at, s.Count(s.u, at, nil)
 	s.sent = append(s.sent, at)
 }
 
@@ -399,14 +457,14 @@ func TestNoEndlessWait(t *testing.T) {
 			if rapid.IntRange(0, 2).Draw(t, "jump") == 0 {
 				now = now.Add(time.Duration(rapid.Int64Range(int64(-80*24*time.Hour), int64(80*24*time.Hour)).Draw(t, "by")))
 			}
-			at, why := l.Next(u, now, nil)
+			at, why := l.Next(u, now)
 			if at.Before(now) || at.Sub(now) > 100*24*time.Hour {
 				t.Fatalf("at %v it waits until %v: %s", now, at, why)
 			}
-			if again, _ := l.Next(u, at, nil); !again.Equal(at) {
+			if again, _ := l.Next(u, at); !again.Equal(at) {
 				t.Fatalf("told to come at %v it is told %v", at, again)
 			}
-			u, now = l.Count(u, at), at
+			u, now = l.Count(u, at, nil), at
 		}
 	})
 }

@@ -2,6 +2,8 @@ package sms
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -281,16 +283,21 @@ func (r *Rules) Rank(l Lane, sim string) (rank int, ok bool) {
 	return 0, false
 }
 
+// known are the SIMs that the rules have by name.
+func (r *Rules) known() []string {
+	sims := slices.Concat(r.SIMs, slices.Collect(maps.Keys(r.PerSIM)))
+	for _, t := range r.Routes {
+		sims = slices.Concat(sims, slices.Concat(t.Tiers...))
+	}
+	return distinct(sims)
+}
+
 // others reports whether a lane may have other SIMs than one.
 func (r *Rules) others(l Lane, sim string) bool {
 	if l.all() == laneAny && len(r.SIMs) == 0 {
 		return true
 	}
-	sims := r.SIMs
-	for _, t := range r.Routes {
-		sims = slices.Concat(sims, slices.Concat(t.Tiers...))
-	}
-	return slices.ContainsFunc(sims, func(o string) bool {
+	return slices.ContainsFunc(r.known(), func(o string) bool {
 		_, ok := r.Rank(l, o)
 		return ok && o != sim && l != SIMLane(o)
 	})
@@ -301,6 +308,64 @@ func (r *Rules) Serves(l Lane) bool {
 	return strings.HasPrefix(string(l), lanePinned) || slices.ContainsFunc(r.routes(), func(t Route) bool {
 		return slices.Contains(r.served(t), l)
 	})
+}
+
+// Settled reports whether all messages of a lane may stay in it, whatever their
+// numbers are. Of the others [Rules.Readmit] decides.
+func (r *Rules) Settled(l Lane) bool {
+	picky := func(sim string) bool { return len(r.PerSIM[sim].Allow)+len(r.PerSIM[sim].Deny) > 0 }
+	if strings.HasPrefix(string(l), lanePinned) {
+		return !strings.Contains(string(l), "!") && !slices.ContainsFunc(r.known(), picky)
+	}
+	return r.Serves(l) && !slices.ContainsFunc(r.known(), func(sim string) bool {
+		_, works := r.Rank(l.all(), sim)
+		return works && picky(sim)
+	})
+}
+
+// Routing is the same for rules that give every number the same lanes.
+func (r *Rules) Routing() string {
+	type lists struct{ Allow, Deny []string }
+	perSIM := map[string]lists{}
+	for name, s := range r.PerSIM {
+		perSIM[name] = lists{s.Allow, s.Deny}
+	}
+	// Of strings and numbers alone; maps are written in the order of their keys.
+	text, _ := json.Marshal(struct {
+		Routes []Route
+		SIMs   []string
+		PerSIM map[string]lists
+	}{r.Routes, r.SIMs, perSIM})
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// Readmit is the lane of a message that waits, when the rules are others than those
+// it was admitted by: its tier, if its route still has that, less the SIMs that may
+// not send to the number. The rest of a message that has begun stays with its SIM,
+// for a handset joins it from there alone. With [ErrNoRoute] or [ErrBarred] comes a
+// lane in which no SIM works.
+func (r *Rules) Readmit(m Message) (Lane, error) {
+	if sim, ok := pinned(m); ok && m.Lane == SIMLane(sim) {
+		return m.Lane, nil
+	}
+	first, err := r.firstLane(m)
+	switch {
+	case err != nil && m.OnlySIM != "":
+		return SIMLane(m.OnlySIM).without([]string{m.OnlySIM}), err
+	case err != nil:
+		all := m.Lane.all()
+		return all.without(slices.DeleteFunc(r.known(), func(sim string) bool {
+			_, works := r.Rank(all, sim)
+			return !works
+		})), err
+	case m.OnlySIM != "" || m.Escalate == 1:
+		return first, nil
+	}
+	path := r.path(m.To)
+	if i := slices.IndexFunc(path, func(p Lane) bool { return p.all() == m.Lane.all() }); i >= 0 {
+		return path[i], nil
+	}
+	return first, nil
 }
 
 // firstLane is where a message begins: level 1 of escalation opens all tiers at

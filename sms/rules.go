@@ -3,6 +3,7 @@ package sms
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cellpost/pdu"
@@ -251,6 +252,32 @@ func (r *Rules) again(m Message, sim string, now time.Time, wait, avoid time.Dur
 	}
 	s.Review = r.nextReview(m, s, now)
 	return s
+}
+
+// Rest queues what is left of a message of which parts have left, for the SIM of
+// those and in its place.
+func (r *Rules) Rest(m Message, now time.Time, why string) Step {
+	return r.again(m, "", now, 0, 0, why)
+}
+
+// Held says which SIMs of a message's lane may not send it now, until when, and
+// why; empty: none is known to be held. usage returns what a SIM has sent.
+func (r *Rules) Held(m Message, usage func(sim string) Usage, now time.Time) string {
+	priority := m.Priority
+	if _, begun := pinned(m); begun {
+		priority = 1
+	}
+	var words []string
+	for _, sim := range r.known() {
+		l := r.Limits(sim).For(priority)
+		if _, works := r.Rank(m.Lane, sim); !works || !l.Any() {
+			continue
+		}
+		if at, why := l.Next(usage(sim), now); at.After(now) {
+			words = append(words, why+": not before "+at.In(l.zone()).Format("2006-01-02 15:04:05 MST"))
+		}
+	}
+	return strings.Join(words, "; ")
 }
 
 // ReportGrace is how long after the end of validity a report is still expected.

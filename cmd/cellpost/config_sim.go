@@ -96,7 +96,7 @@ func (c *config) checkSIMs(s source) error {
 			return s.at("sim", i, "name", "this SIM has no name: write that which its modem has for it (sim, or else the modem's name)")
 		case number[e.Name] > 0:
 			return s.at("sim", i, "name", "SIM %q has limits in [[sim]] number %d: write them all there", e.Name, number[e.Name])
-		case slices.Contains(c.sims(), e.Name):
+		case slices.Contains(c.sims(), e.Name), c.isMakeshift(e.Name):
 		case !c.Modems.Discover:
 			return s.at("sim", i, "name", "no modem has a SIM named %q", e.Name)
 		case !discoveredName.MatchString(e.Name):
@@ -109,6 +109,18 @@ func (c *config) checkSIMs(s source) error {
 	}
 	return c.checkReach(s)
 }
+
+// isMakeshift reports whether a name is of those that are made up for a SIM in the
+// place of another, see [sms.NameCard].
+func (c *config) isMakeshift(name string) bool {
+	return slices.ContainsFunc(c.sims(), func(sim string) bool {
+		digits, ok := strings.CutPrefix(name, sim+"-")
+		return ok && (makeshiftDigits.MatchString(digits) || slices.ContainsFunc(c.Modem, func(m modemEntry) bool { return m.Name == digits }))
+	})
+}
+
+// makeshiftDigits are the last of the SIM's number.
+var makeshiftDigits = regexp.MustCompile(`^[0-9]{4,22}(-[0-9]+)?$`)
 
 // check looks at one SIM.
 func (e simEntry) check(s source, i int) error {

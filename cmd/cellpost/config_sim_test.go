@@ -71,6 +71,15 @@ func TestDiscoveredSIM(t *testing.T) {
 	}
 }
 
+// TestMakeshiftSIM: a SIM that is in the place of another may have limits.
+func TestMakeshiftSIM(t *testing.T) {
+	for name, known := range map[string]bool{"a-4711": true, "a-4711-1": true, "a-47": false, "c-4711": false, "a-x": false} {
+		if _, err := loadConfig(write(t, twoSIMs+"[[sim]]\nname = \""+name+"\"\n")); (err == nil) != known {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSIMFaults(t *testing.T) {
 	const sim = twoSIMs + "[[sim]]\nname = \"a\"\n" // nine lines
 	lists := ""                                     // of many SIMs, each of its own

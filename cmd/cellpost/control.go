@@ -67,8 +67,11 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 			return d.store.List(ctx, queue.Filter{State: state, Account: account, Limit: limit})
 		},
 		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
-		Board:   func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
-		Send:    d.send,
+		Board: func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
+		Send:  d.send,
+		Held: func(ctx context.Context) (func(sms.Message) string, error) {
+			return held(ctx, d.gate.Rules, d.store.Reader)
+		},
 		Control: func(name string) (httpd.ModemControl, bool) { return d.control(ctx, name) },
 	}
 	srv := &http.Server{Handler: api.Handler(), ReadTimeout: controlTime, WriteTimeout: controlTime}

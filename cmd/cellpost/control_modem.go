@@ -16,6 +16,7 @@ func (d *daemon) modemViews() []httpd.Modem {
 	for i, m := range modems {
 		views[i] = modemView(m.Facts(), m.Calls(), m.Notices())
 	}
+	d.limitViews(context.Background(), views)
 	return views
 }
 

@@ -133,6 +133,7 @@ func (d *doctor) all(ctx context.Context) {
 	}
 	d.board(ctx, runs)
 	d.queue(ctx)
+	d.limits(ctx)
 	switch {
 	case !runs && len(d.config.Modem) > 0:
 		d.configured(ctx)

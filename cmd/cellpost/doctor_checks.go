@@ -172,9 +172,13 @@ const (
 )
 
 func judgeQueue(queued, unknown []httpd.Message, now time.Time) []diagnosis {
-	late, longUnknown := 0, 0
+	late, longUnknown, restrained := 0, 0, 0
 	var oldest httpd.Message
 	for _, m := range queued {
+		if m.Waits != "" {
+			restrained++
+			continue // as the operator wants it
+		}
 		if now.Sub(m.Due) > queueLate {
 			late++
 		}
@@ -203,16 +207,23 @@ func judgeQueue(queued, unknown []httpd.Message, now time.Time) []diagnosis {
 		})
 	}
 	if len(found) == 0 {
-		found = append(found, diagnosis{Subject: "queue", Code: allRight, Cause: queueWords(len(queued), oldest, now)})
+		found = append(found, diagnosis{Subject: "queue", Code: allRight, Cause: queueWords(len(queued), restrained, oldest, now)})
 	}
 	return found
 }
 
-func queueWords(n int, oldest httpd.Message, now time.Time) string {
+func queueWords(n, restrained int, oldest httpd.Message, now time.Time) string {
 	if n == 0 {
 		return "no message waits"
 	}
-	return fmt.Sprintf("%d messages wait, the oldest for %s", n, max(now.Sub(oldest.Due), 0).Round(time.Second))
+	var words string
+	if restrained < n {
+		words = fmt.Sprintf(", the oldest for %s", max(now.Sub(oldest.Due), 0).Round(time.Second))
+	}
+	if restrained > 0 {
+		words += fmt.Sprintf("; %d of them for SIMs that may not send now by their limits", restrained)
+	}
+	return fmt.Sprintf("%d messages wait%s", n, words)
 }
 
 // lookAtDevice looks for what keeps a serial device from being opened.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,7 @@ func (v modemListVerb) Run(ctx context.Context, s streams) error {
 	fmt.Fprintln(w, "NAME\tSTATE\tSIM\tOPERATOR\tSIGNAL\tSENT\tREFUSED\tSTALLS\tPROBLEM")
 	for _, m := range modems {
 		row := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s", m.Name, m.State, m.SIM, strings.Map(visible, m.Operator),
-			signalText(m.SignalDBm), m.Sent, m.Refused, m.Stalls, strings.Map(visible, m.Problem))
+			signalText(m.SignalDBm), m.Sent, m.Refused, m.Stalls, strings.Map(visible, cmp.Or(m.Problem, m.Waits)))
 		fmt.Fprintln(w, row)
 	}
 	return w.Flush()

@@ -41,6 +41,12 @@ func printModem(out io.Writer, m modemDetail, now time.Time) error {
 	w.row("problem", m.Problem)
 	w.row("next step", m.NextStep)
 	w.health(m)
+	w.row("rests", m.Waits)
+	w.time("until", m.WaitsUntil)
+	if m.Quota != nil {
+		w.row("quota", m.Quota.Code+": "+m.Quota.Cause)
+		w.row("", m.Quota.NextStep)
+	}
 	w.row("recovery", m.Rung)
 	w.time("next reset", m.NextReset)
 	w.row("device", m.Device)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ func (v queueListVerb) Run(ctx context.Context, s streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tCREATED\tTO\tACCOUNT\tSTATE\tPARTS\tWHY")
 	for _, m := range messages {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, m.Created.Local().Format(time.DateTime+" MST"), m.To, m.Account, state(m), len(m.Parts), m.Why)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, m.Created.Local().Format(time.DateTime+" MST"), m.To, m.Account, state(m), len(m.Parts), cmp.Or(m.Waits, m.Why))
 	}
 	return w.Flush()
 }
@@ -76,10 +77,19 @@ func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message,
 	}
 	defer store.Close()
 	messages, err := store.List(ctx, queue.Filter{State: sms.State(v.State), Account: v.Account, Limit: v.Limit})
-	for _, m := range messages {
-		views = append(views, httpd.View(m, nil))
+	if err != nil {
+		return nil, err
 	}
-	return views, err
+	waits, err := held(ctx, c.rules(), store)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range messages {
+		view := httpd.View(m, nil)
+		view.Waits = waits(m)
+		views = append(views, view)
+	}
+	return views, nil
 }
 
 // openReader opens the queue's file beside or without a daemon.
@@ -150,11 +160,20 @@ func (v queueShowVerb) message(ctx context.Context, c config) (httpd.Message, er
 	if err != nil {
 		return view, err
 	}
-	return httpd.View(m, timeline), nil
+	waits, err := held(ctx, c.rules(), store)
+	if err != nil {
+		return view, err
+	}
+	view = httpd.View(m, timeline)
+	view.Waits = waits(m)
+	return view, nil
 }
 
 func printMessage(w io.Writer, m httpd.Message) {
 	fmt.Fprintf(w, "%s to %s, account %s, queue %d\nstate %s, status %s\n", m.ID, m.To, m.Account, m.Queue, state(m), m.Status)
+	if m.Waits != "" {
+		fmt.Fprintf(w, "waits: %s\n", m.Waits)
+	}
 	fmt.Fprintf(w, "text %q\n\n", m.Text)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, e := range m.Timeline {

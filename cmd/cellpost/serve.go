@@ -292,6 +292,9 @@ func (d *daemon) newModem(e modemEntry, table *profile.Table, locate func(contex
 	serve := func(ctx context.Context, l *modem.Line) error { return d.queue.Serve(ctx, l) }
 	c := d.equip(d.config.modem(e, table))
 	c.PINs = d.pins
+	if rules := d.config.rules(); len(rules.PerSIM) > 0 {
+		c.Spent = func(ctx context.Context, sim string) string { return d.spent(ctx, rules, sim) }
+	}
 	c.Locate, c.NameCard, c.Clock, c.SIMs = locate, d.nameCard, d.hearTime, d.config.simSlots()
 	m := modem.New(c, d.queue, serve, d.log)
 	if d.config.suspended(e.Name) {

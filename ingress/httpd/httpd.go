@@ -31,6 +31,10 @@ type API struct {
 	Clock  func() Clock
 	Board  func(ctx context.Context) Board
 
+	// Held returns what tells which SIMs may not send a message now by their limits;
+	// nil: none has any.
+	Held func(ctx context.Context) (func(sms.Message) string, error)
+
 	// Control finds what can be done with a modem.
 	Control func(name string) (ModemControl, bool)
 
@@ -85,9 +89,15 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
+	held, err := a.held(r.Context())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
 	views := make([]Message, len(messages))
 	for i, m := range messages {
 		views[i] = View(m, nil)
+		views[i].Waits = held(m)
 	}
 	a.reply(w, http.StatusOK, views)
 }
@@ -103,7 +113,21 @@ func (a *API) show(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	a.reply(w, http.StatusOK, View(m, timeline))
+	held, err := a.held(r.Context())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	view := View(m, timeline)
+	view.Waits = held(m)
+	a.reply(w, http.StatusOK, view)
+}
+
+func (a *API) held(ctx context.Context) (func(sms.Message) string, error) {
+	if a.Held == nil {
+		return func(sms.Message) string { return "" }, nil
+	}
+	return a.Held(ctx)
 }
 
 // change answers with the message as it is after a change.

@@ -40,6 +40,9 @@ type Modem struct {
 	NextReset    time.Time `json:"next_reset,omitzero"`
 	Suspended    bool      `json:"suspended,omitempty"`
 	Health       []Finding `json:"health,omitempty"` // worst first
+	Waits        string    `json:"waits,omitempty"`  // why its SIM may not send now, or only queue 1
+	WaitsUntil   time.Time `json:"waits_until,omitzero"`
+	Quota        *Finding  `json:"quota,omitempty"` // of its SIM, that is used or nearly
 	Calls        []Call    `json:"calls,omitempty"`
 	Notices      []Notice  `json:"notices,omitempty"` // newest first
 	NetworkTime  time.Time `json:"network_time,omitzero"`

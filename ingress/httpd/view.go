@@ -23,7 +23,8 @@ type Message struct {
 	Text      string    `json:"text"`
 	Queue     int       `json:"queue"`
 	Why       string    `json:"why,omitempty"`
-	At        time.Time `json:"at,omitzero"` // when it was to leave, where its sender named a time
+	At        time.Time `json:"at,omitzero"`     // when it was to leave, where its sender named a time
+	Waits     string    `json:"waits,omitempty"` // the SIMs that may not send it now by their limits, and why
 }
 
 // Part is one TPDU of a message.

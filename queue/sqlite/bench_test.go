@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"cellpost/queue"
 	"cellpost/sms"
@@ -50,32 +51,44 @@ func BenchmarkAddBatch(b *testing.B) {
 }
 
 // BenchmarkClaimSettle is one hand-over by one line: two commits. It must not
-// depend on how many messages wait.
+// depend on how many messages wait, and hardly on what limits the SIM has.
 func BenchmarkClaimSettle(b *testing.B) {
-	for _, queued := range []int{1_000, 1_000_000} {
-		b.Run(fmt.Sprintf("queued=%d", queued), func(b *testing.B) {
-			s := openTest(b, &sms.Rules{})
-			serve(b, s)
-			addShop(b, s)
-			for left := queued; left > 0; left -= queue.LargeBatch {
-				if err := s.Add(b.Context(), batch(queue.LargeBatch)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			for b.Loop() {
-				c, err := s.Claim(b.Context(), queue.By{SIM: "a", Modem: "m"})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := s.Settle(b.Context(), c, sms.Outcome{Kind: sms.Accepted, MR: byte(c.Attempt)}); err != nil {
-					b.Fatal(err)
-				}
-				b.StopTimer() // the queue stays as long as it was
-				if err := s.Add(b.Context(), batch(1)); err != nil {
-					b.Fatal(err)
-				}
-				b.StartTimer()
-			}
-		})
+	limits := sms.Limits{PerMinute: 1e7, PerHour: 1e7, PerDay: 1e7, PerMonth: 1e7, Hours: sms.Hours{Until: 24 * time.Hour}}
+	limited := &sms.Rules{PerSIM: map[string]sms.SIM{"a": {Limits: limits}}}
+	for _, c := range []struct {
+		name   string
+		queued int
+		rules  *sms.Rules
+	}{
+		{"queued=1000", 1_000, &sms.Rules{}},
+		{"queued=1000,limits", 1_000, limited},
+		{"queued=1000000", 1_000_000, &sms.Rules{}},
+	} {
+		b.Run(c.name, func(b *testing.B) { claimSettle(b, c.queued, c.rules) })
+	}
+}
+
+func claimSettle(b *testing.B, queued int, rules *sms.Rules) {
+	s := openTest(b, rules)
+	serve(b, s)
+	addShop(b, s)
+	for left := queued; left > 0; left -= queue.LargeBatch {
+		if err := s.Add(b.Context(), batch(queue.LargeBatch)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		c, err := s.Claim(b.Context(), queue.By{SIM: "a", Modem: "m"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Settle(b.Context(), c, sms.Outcome{Kind: sms.Accepted, MR: byte(c.Attempt)}); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer() // the queue stays as long as it was
+		if err := s.Add(b.Context(), batch(1)); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
 	}
 }

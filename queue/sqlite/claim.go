@@ -48,7 +48,6 @@ func (s *Store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 		if i < 0 {
 			return queue.Claim{}, fmt.Errorf("message %s is queued without a part to send: cancel it", r.msg.ID)
 		}
-		t.share.took(r.msg.Priority, p.account, len(r.msg.Parts))
 		c, err := t.begin(r, i, by)
 		c.More = more
 		return c, err
@@ -70,6 +69,8 @@ const (
 	claimQuery = `SELECT due, seq FROM ` + claimable
 	moreQuery  = `SELECT EXISTS (SELECT 1 FROM ` + claimable + ` OFFSET 1)`
 
+	begunQuery = `SELECT EXISTS (SELECT 1 FROM part WHERE message = ? AND state IN ('sent', 'delivered'))`
+
 	// waitingQuery is one step from account to account. A recursive query would
 	// take all of them, and for most lanes, which are empty, fifty times as long.
 	waitingQuery = `SELECT account FROM message INDEXED BY message_claim
@@ -78,6 +79,7 @@ const (
 
 // place is where a message stands in its priority.
 type place struct {
+	begun    bool  // parts of it have left; looked for where the SIM has limits
 	turn     int64 // of its account
 	due, seq int64
 	lane     sms.Lane
@@ -85,17 +87,37 @@ type place struct {
 }
 
 func (p place) compare(o place) int {
+	if p.begun != o.begun { // a SIM that rests between parts finishes a message before the next
+		if p.begun {
+			return -1
+		}
+		return 1
+	}
 	return cmp.Or(cmp.Compare(p.turn, o.turn), cmp.Compare(p.due, o.due), cmp.Compare(p.seq, o.seq))
 }
 
 // mostUrgent returns the message that a line is to take, and whether others of
-// its priority wait behind it; [queue.ErrNothing] when there is none.
+// its priority wait behind it; [queue.ErrNothing] when there is none, or the
+// [queue.Wait] of a SIM that is not to take what there is.
 func (t *tx) mostUrgent(by queue.By) (p place, more bool, err error) {
-	lanes := t.rules.Lanes(by.SIM)
+	wait, err := t.hold(by.SIM)
+	if err != nil {
+		return place{}, false, err
+	}
+	if wait != nil && !wait.Urgent {
+		return place{}, false, wait
+	}
+	lanes := t.lanes(by.SIM)
 	for priority := 1; priority <= 3; priority++ {
+		if wait != nil && priority > 1 {
+			lanes = []sms.Lane{sms.SIMLane(by.SIM)}
+		}
 		first, err := t.foremost(lanes, priority, by)
 		if err != nil {
 			return place{}, false, err
+		}
+		if wait != nil && priority > 1 {
+			first = slices.DeleteFunc(first, func(p place) bool { return !p.begun })
 		}
 		if len(first) == 0 {
 			continue
@@ -104,8 +126,11 @@ func (t *tx) mostUrgent(by queue.By) (p place, more bool, err error) {
 		if len(first) > 1 {
 			return best, true, nil
 		}
-		more, err = scalar[bool](t.row(moreQuery, best.lane, priority, millis(t.now), by.Alone, by.SIM, best.account))
+		more, err = scalar[bool](t.row(moreQuery, best.lane, priority, millis(t.now), by.AloneFor(priority), by.SIM, best.account))
 		return best, more, err
+	}
+	if wait != nil {
+		return place{}, false, wait
 	}
 	return place{}, false, queue.ErrNothing
 }
@@ -113,6 +138,7 @@ func (t *tx) mostUrgent(by queue.By) (p place, more bool, err error) {
 // foremost returns the first message of each account in each lane.
 func (t *tx) foremost(lanes []sms.Lane, priority int, by queue.By) ([]place, error) {
 	var first []place
+	limited := t.rules.Limits(by.SIM).Any()
 	for _, lane := range lanes {
 		accounts, err := t.waiting(lane, priority)
 		if err != nil {
@@ -120,12 +146,17 @@ func (t *tx) foremost(lanes []sms.Lane, priority int, by queue.By) ([]place, err
 		}
 		for _, account := range accounts {
 			p := place{turn: t.share.turn(priority, account), lane: lane, account: account}
-			err := t.row(claimQuery, lane, priority, millis(t.now), by.Alone, by.SIM, account).Scan(&p.due, &p.seq)
-			if err == nil {
-				first = append(first, p)
-			} else if !errors.Is(err, sql.ErrNoRows) {
+			err := t.row(claimQuery, lane, priority, millis(t.now), by.AloneFor(priority), by.SIM, account).Scan(&p.due, &p.seq)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err == nil && limited && lane == sms.SIMLane(by.SIM) {
+				p.begun, err = scalar[bool](t.row(begunQuery, p.seq))
+			}
+			if err != nil {
 				return nil, err
 			}
+			first = append(first, p)
 		}
 	}
 	return first, nil
@@ -168,6 +199,10 @@ func (t *tx) begin(r *record, i int, by queue.By) (queue.Claim, error) {
 	if !repeat {
 		asked = byte(id)
 	}
+	if err := t.spend(by.SIM); err != nil {
+		return queue.Claim{}, err
+	}
+	t.share.took(r.msg.Priority, r.msg.Account, 1)
 	p.State, p.SIM, p.MR = sms.Sending, "", 0
 	r.msg.State = sms.Sending
 	detail := r.hop(attempt{part: p.N, sim: by.SIM, modem: by.Modem}) + from

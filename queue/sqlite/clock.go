@@ -129,5 +129,5 @@ func (t *tx) shift(step time.Duration) error {
 			return err
 		}
 	}
-	return nil
+	return t.shiftUsage(step)
 }

@@ -69,6 +69,15 @@ func (t *tx) review(r *record, serving []string) error {
 	if step.State == sms.Sent || step.Again {
 		event = "no report"
 	}
+	if m.State == sms.Queued && (step.State != m.State || step.Lane != m.Lane) {
+		held, err := t.heldBack(*m)
+		if err != nil {
+			return err
+		}
+		if held != "" {
+			step.Why += "; " + held
+		}
+	}
 	if step.State == m.State && step.Lane == m.Lane && step.Why == m.Why {
 		m.Apply(step)
 		return t.save(r)
@@ -76,10 +85,9 @@ func (t *tx) review(r *record, serving []string) error {
 	return t.apply(r, step, event, step.Why)
 }
 
-// Reroute moves messages out of lanes that no route has any more, see
-// [queue.Store]. A message whose number no route carries stays where it is,
-// and says so. Batches that were on their way in when the process ended are let in
-// before, or taken back.
+// Reroute gives today's lanes to what waits, see [queue.Store]. Under the rules of
+// the last start there is nothing to do. Batches that were on their way in when the
+// process ended are let in before, or taken back.
 func (s *Store) Reroute(ctx context.Context) (int, error) {
 	for more := true; more; {
 		var err error
@@ -92,22 +100,28 @@ func (s *Store) Reroute(ctx context.Context) (int, error) {
 		}
 	}
 	return ask(ctx, s, func(t *tx) (int, error) {
-		lanes, err := t.lanes()
+		today := t.rules.Routing()
+		before, err := scalar[string](t.row(`SELECT rules FROM routing`))
+		if err != nil && !errors.Is(err, sql.ErrNoRows) || err == nil && before == today {
+			return 0, err
+		}
+		lanes, err := t.waitingLanes()
 		if err != nil {
 			return 0, err
 		}
 		moved := 0
 		for _, lane := range lanes {
-			if t.rules.Serves(lane) {
+			if t.rules.Settled(lane) {
 				continue
 			}
-			n, err := t.leave(lane)
+			n, err := t.readmitLane(lane)
 			if err != nil {
 				return 0, err
 			}
 			moved += n
 		}
-		return moved, nil
+		_, err = t.exec(`INSERT INTO routing (id, rules) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET rules = ?1`, today)
+		return moved, err
 	})
 }
 
@@ -118,9 +132,9 @@ const (
 		WHERE state IN ('scheduled', 'held', 'unknown') AND lane > ? ORDER BY lane LIMIT 1`
 )
 
-// lanes returns the lanes of the messages that something is still to be sent of,
+// waitingLanes returns the lanes of the messages that something is still to be sent of,
 // each once.
-func (t *tx) lanes() ([]sms.Lane, error) {
+func (t *tx) waitingLanes() ([]sms.Lane, error) {
 	var lanes []sms.Lane
 	for _, query := range []string{queuedLaneQuery, waitingLaneQuery} {
 		for last := sms.Lane(""); ; lanes = append(lanes, last) {
@@ -137,49 +151,68 @@ func (t *tx) lanes() ([]sms.Lane, error) {
 	return slices.Compact(lanes), nil
 }
 
-// leave moves all messages out of a lane, and returns how many could.
-func (t *tx) leave(lane sms.Lane) (int, error) {
-	list, err := all(t, scalar[int64], `SELECT seq FROM message
-		WHERE state IN ('queued', 'scheduled', 'held', 'unknown') AND lane = ?`, lane)
-	if err != nil {
-		return 0, err
-	}
-	moved := 0
-	for _, seq := range list {
-		r, err := t.load(seq)
-		if err != nil {
-			return 0, err
-		}
-		ok, err := t.reroute(r)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			moved++
-		}
-	}
-	return moved, nil
+// readmitMost bounds how many messages are in memory at a time.
+const readmitMost = 5000
+
+// waiting is what decides about the lane of a message, in most cases.
+type waiting struct {
+	seq int64
+	msg sms.Message
 }
 
-// reroute gives a message the lane that it would get today.
-func (t *tx) reroute(r *record) (bool, error) {
-	m := &r.msg
-	step, err := t.rules.Admit(*m, t.now)
-	if err != nil {
-		why := fmt.Sprintf("%s, as when it had lane %s: add a route", err, m.Lane)
-		if m.Why == why {
-			return false, nil
+func scanWaiting(s scanner) (w waiting, err error) {
+	err = s.Scan(&w.seq, &w.msg.To, &w.msg.OnlySIM, &w.msg.Escalate, &w.msg.Lane)
+	return w, err
+}
+
+// readmitLane looks at all messages of a lane, and returns how many have left it.
+func (t *tx) readmitLane(lane sms.Lane) (moved int, err error) {
+	for last := int64(-1); ; {
+		list, err := all(t, scanWaiting, `SELECT seq, recipient, only_sim, escalate, lane FROM message
+			WHERE seq > ? AND state IN ('queued', 'scheduled', 'held', 'unknown') AND lane = ? ORDER BY seq LIMIT ?`, last, lane, readmitMost)
+		if err != nil || len(list) == 0 {
+			return moved, err
 		}
-		m.Why, m.Fault = why, sms.FaultRoute
-		return false, t.keep(r, string(m.State), why)
+		for _, w := range list {
+			last = w.seq
+			if today, err := t.rules.Readmit(w.msg); err == nil && today == lane {
+				continue
+			}
+			ok, err := t.readmit(w.seq)
+			if err != nil {
+				return moved, err
+			}
+			if ok {
+				moved++
+			}
+		}
 	}
-	why := fmt.Sprintf("no route has lane %s any more: now for %s", m.Lane, step.Lane)
-	m.Lane, m.Fault = step.Lane, ""
-	if m.State == sms.Queued {
+}
+
+// readmit gives a message its lane of today, and reports whether it has another
+// one that some SIM works in. One that nobody may send any more waits where no SIM
+// finds it, and says so.
+func (t *tx) readmit(seq int64) (bool, error) {
+	r, err := t.load(seq)
+	if err != nil {
+		return false, err
+	}
+	m := &r.msg
+	lane, refusal := t.rules.Readmit(*m)
+	m.Fault = ""
+	why := fmt.Sprintf("the routes have changed: now for %s, no more for %s", lane, m.Lane)
+	if refusal != nil {
+		m.Fault = sms.FaultRoute
+		why = fmt.Sprintf("%s, as when it was accepted: it waits for its end of validity, or until you change that", refusal)
+	}
+	if lane == m.Lane && (refusal == nil || m.Why == why) {
+		return false, nil
+	}
+	if m.Lane = lane; m.State == sms.Queued {
 		m.Review = t.now // what depends on the lane is decided anew
 	}
 	m.Why = why
-	return true, t.keep(r, string(m.State), why)
+	return refusal == nil, t.keep(r, string(m.State), why)
 }
 
 // leftQuery asks whether the network has something of a message, or may have.

@@ -33,19 +33,26 @@ func (s *Store) GiveBack(ctx context.Context, c queue.Claim, why string) error {
 		if slices.ContainsFunc(m.Parts, taken) {
 			step = t.afterParts(r, a)
 		}
-		if err := t.apply(r, step, "given back", r.hop(a)+": "+why); err != nil {
-			return err
-		}
-		_, err = t.matchKept(a, r)
-		return err
+		return t.applyAndMatch(r, a, step, "given back", r.hop(a)+": "+why)
 	})
+}
+
+// applyAndMatch takes the step that follows from the end of an attempt, and looks
+// for the reports on it that have come before.
+func (t *tx) applyAndMatch(r *record, a attempt, step sms.Step, event, detail string) error {
+	if err := t.apply(r, step, event, detail); err != nil {
+		return err
+	}
+	_, err := t.matchKept(a, r)
+	return err
 }
 
 // PartSent opens the attempt for the next part, see [queue.Store]. An outcome
 // that does not mean acceptance, or that of the last part, is for
 // [Store.Settle]; it is refused and changes nothing.
 func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (queue.Claim, error) {
-	return ask(ctx, s, func(t *tx) (queue.Claim, error) {
+	var wait *queue.Wait
+	following, err := ask(ctx, s, func(t *tx) (queue.Claim, error) {
 		a, r, err := t.held(c.Attempt)
 		if err != nil {
 			return queue.Claim{}, err
@@ -59,10 +66,20 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 			return queue.Claim{}, fmt.Errorf("%s ended %q: settle the claim", r.hop(a), o.Kind)
 		}
 		t.total(totalHandover(o.Kind), 1)
+		if wait, err = t.hold(a.sim); err != nil {
+			return queue.Claim{}, err
+		}
+		if wait != nil && !wait.Urgent {
+			step := t.rules.Rest(r.msg, t.now, wait.Why)
+			return queue.Claim{}, t.applyAndMatch(r, a, step, "part sent", r.hop(a)+": "+words(o)+"; the next part waits: "+wait.Why)
+		}
+		wait = nil
 		if err := t.note(r, "part sent", r.hop(a)+": "+words(o)); err != nil {
 			return queue.Claim{}, err
 		}
-		following, err := t.begin(r, next, queue.By{SIM: a.sim, Modem: a.modem, Alone: c.By.Alone})
+		by := c.By
+		by.SIM, by.Modem = a.sim, a.modem
+		following, err := t.begin(r, next, by)
 		if err != nil {
 			return queue.Claim{}, err
 		}
@@ -73,6 +90,10 @@ func (s *Store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (que
 		following.Message = r.msg
 		return following, nil
 	})
+	if err == nil && wait != nil { // all that was done stays
+		err = wait
+	}
+	return following, err
 }
 
 // Settle ends a claim, see [queue.Store]. When the part was accepted and
@@ -97,11 +118,7 @@ func (t *tx) settle(a attempt, r *record, o sms.Outcome) error {
 	if !taken(*r.part(a.part)) && step.State != sms.Failed {
 		step = t.rules.After(r.msg, a.sim, o, a.repeat, t.now)
 	}
-	if err := t.apply(r, step, string(step.State), r.hop(a)+": "+words(o)); err != nil {
-		return err
-	}
-	_, err := t.matchKept(a, r)
-	return err
+	return t.applyAndMatch(r, a, step, string(step.State), r.hop(a)+": "+words(o))
 }
 
 // Abandon makes unknown what a dead process had under way, see [queue.Store].
@@ -257,6 +274,11 @@ func (t *tx) end(a attempt, r *record, o sms.Outcome) error {
 	if p.State == sms.Sending || p.State == sms.Sent && taken(after) {
 		*p = after
 	}
+	if o.Kind == sms.NotSent {
+		if err := t.unspend(a); err != nil {
+			return err
+		}
+	}
 	return t.outcome(a, o)
 }
 
@@ -270,8 +292,7 @@ func (t *tx) afterParts(r *record, a attempt) sms.Step {
 	if step.State != sms.Sending && step.State != sms.Queued {
 		return step
 	}
-	rest := sms.Outcome{Kind: sms.NotSent, Detail: "the other parts are still to go"}
-	return t.rules.After(r.msg, a.sim, rest, false, t.now)
+	return t.rules.Rest(r.msg, t.now, "the other parts are still to go")
 }
 
 // advance decides by the parts after news about one of them. While a hand-over

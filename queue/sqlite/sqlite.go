@@ -115,7 +115,10 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
 		judged: &atomic.Pointer[sms.Clock]{},
 	}
-	s.tx = &tx{conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}, judged: s.judged, refusals: refusals{}}
+	s.tx = &tx{
+		conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}, judged: s.judged,
+		refusals: refusals{}, usage: map[string]sms.Usage{}, perSIM: map[string][]sms.Lane{},
+	}
 	if err := s.adopt(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -27,6 +27,8 @@ type tx struct {
 	counts   map[counter]int64          // by how much the transaction changes them
 	judged   *atomic.Pointer[sms.Clock] // see [Store.Trust]; nil: not judged since it was set
 	refusals refusals
+	usage    map[string]sms.Usage  // by SIM, as in the database; forgotten when anything is undone
+	perSIM   map[string][]sms.Lane // see lanes
 }
 
 // background is the context of statements: a transaction that others share is
@@ -147,6 +149,7 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error, late func
 		t.exec("ROLLBACK") // SQLite may have done it
 		t.clock = clock
 		clear(t.counts)
+		clear(t.usage)
 		return batch, err
 	}
 	if err := t.minded(time.Now()); err != nil {
@@ -191,6 +194,7 @@ func (t *tx) guarded(r *request) error {
 	counts := maps.Clone(t.counts)
 	if t.work(r); r.err != nil {
 		t.counts = counts
+		clear(t.usage)
 		if _, err := t.exec("ROLLBACK TO request"); err != nil {
 			return r.err
 		}
