@@ -156,6 +156,16 @@ type By struct {
 // AloneFor reports whether no other line is there for messages of a priority.
 func (b By) AloneFor(priority int) bool { return b.Alone || b.OthersRest && priority > 1 }
 
+// Tidied is what a store has done to keep itself small: what is over is moved out
+// of the scheduler's way, and anonymised and purged as [sms.Retention] says.
+type Tidied struct {
+	Steady     bool      // false: the clock is not believed yet, and nothing was done
+	Moved      int       // messages that went into the history
+	Anonymised int       // messages, those from handsets, and events
+	Purged     int       // the same
+	Next       time.Time // when there is something to do again
+}
+
 // Work is messages that wait in a lane from now on.
 type Work struct {
 	Lane     sms.Lane

@@ -44,6 +44,24 @@ func ParseID(s string) (ID, error) {
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
+// MarshalText implements [encoding.TextMarshaler], as String prints.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
+// Time is when the ID was made, by the clock of then.
+func (id ID) Time() time.Time {
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 // IsZero reports whether the ID was never set.
 func (id ID) IsZero() bool { return id == ID{} }
 

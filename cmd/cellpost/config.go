@@ -36,6 +36,7 @@ type config struct {
 	Inbox         inboxConfig  `toml:"inbox"`
 	Store         storeConfig  `toml:"store"`
 	Clock         clockConfig  `toml:"clock"`
+	History       history      `toml:"history"` // what becomes of what is over
 }
 
 // smtpConfig is a listener for mail.
@@ -118,9 +119,10 @@ func defaults() config {
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
 		},
-		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
-		Store: storeConfig{Snapshot: pause(time.Hour)},
-		Clock: clockConfig{Trust: trustAuto},
+		Inbox:   inboxConfig{PartsWait: duration(10 * time.Minute)},
+		Store:   storeConfig{Snapshot: pause(time.Hour)},
+		Clock:   clockConfig{Trust: trustAuto},
+		History: history{Keep: defaultKeep},
 	}
 }
 
@@ -239,7 +241,7 @@ func (c *config) check(s source) error {
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
-	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore, c.checkClock} {
+	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore, c.checkClock, c.checkHistory} {
 		if err := check(s); err != nil {
 			return err
 		}

@@ -149,6 +149,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer status.stop()
 	snapshots := start(ctx, d.keepSnapshots)
 	defer snapshots.stop()
+	past := start(ctx, d.keepHistory)
+	defer past.stop()
 
 	var ended error
 	select {
@@ -233,7 +235,7 @@ func (d *daemon) logConfig() {
 	d.log.Info("configuration", "data_dir", c.DataDir, "country_prefix", c.CountryPrefix, "smarthost", c.MailOut.Smarthost,
 		"routes", len(c.Route), "prompt_timeout", c.Send.PromptTimeout, "result_timeout", c.Send.ResultTimeout,
 		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown,
-		"snapshot", c.Store.Snapshot, "clock_trust", c.Clock.Trust)
+		"snapshot", c.Store.Snapshot, "clock_trust", c.Clock.Trust, "keep", c.History.Keep, "anonymise_after", c.History.AnonymiseAfter)
 	for _, l := range c.SMTP {
 		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
 	}

@@ -23,13 +23,14 @@ type Store interface {
 	AddAccount(ctx context.Context, a sms.Account) error
 	Account(ctx context.Context, name string) (sms.Account, error)
 	Inbox(ctx context.Context, limit int) ([]sms.Inbound, error)
+	Tidy(ctx context.Context, r sms.Retention) (queue.Tidied, error)
 }
 
 // Run tests a store. open returns an empty one that decides by the rules given
 // and is closed by the cleanup of t. Most tests run in a bubble of
 // [testing/synctest].
 func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) {
-	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests} {
+	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { c.run(begin(t, open, c.rules)) })

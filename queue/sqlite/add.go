@@ -53,15 +53,24 @@ func (t *tx) isStored(b sms.Batch) (bool, error) {
 	if len(b.Messages) == 0 {
 		return false, nil
 	}
-	stored, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM message WHERE id = ?)`, b.Messages[0].ID[:]))
-	if err != nil || !stored {
-		return false, err
+	id := b.Messages[0].ID
+	live, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM message WHERE id = ?)`, id[:]))
+	if err == nil && live {
+		return true, t.notUndone(b)
 	}
+	if made := id.Time(); err != nil || made.After(t.now.Add(-sms.LiveFor)) && !made.After(t.now) {
+		return false, err // one so young is not in the history
+	}
+	return t.isPast(id)
+}
+
+// notUndone refuses a batch of which an earlier try is still being taken back.
+func (t *tx) notUndone(b sms.Batch) error {
 	undone, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM intake WHERE batch = ? AND accepted IS NULL)`, b.Messages[0].ID[:]))
 	if err == nil && undone {
 		err = fmt.Errorf("submission %s is being taken back: send it again in a minute", b.Messages[0].Submission)
 	}
-	return true, err
+	return err
 }
 
 // debit takes the prices from the accounts.

@@ -83,6 +83,11 @@ func (s *Store) Resume(ctx context.Context, boot string, up time.Duration) error
 		if err == nil {
 			before := time.UnixMilli(wallBefore)
 			passed := up - time.Duration(upBefore)*time.Millisecond
+			if boot != bootBefore && now.Sub(before) > offMost {
+				if err := t.unsteady(); err != nil {
+					return err
+				}
+			}
 			if step := setMeanwhile(before, now, boot == bootBefore, passed); step != 0 {
 				if err := t.shift(step); err != nil {
 					return err
@@ -118,12 +123,18 @@ const waits = `(state IN ('queued', 'sending', 'unknown') OR state = 'scheduled'
 // reports are matched by them; the timeline keeps what the clock showed.
 func (t *tx) shift(step time.Duration) error {
 	t.log.Warn("the clock was set: the times of all that waits are moved with it", "by", step.Round(time.Second))
+	if step.Abs() > day {
+		if err := t.unsteady(); err != nil {
+			return err
+		}
+	}
 	for _, query := range []string{
 		`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1 WHERE message IN (SELECT seq FROM message WHERE ` + waits + `)`,
 		`UPDATE message SET due = due + ?1, review = review + ?1, expires = expires + ?1, avoid_until = avoid_until + ?1 WHERE ` + waits,
 		`UPDATE event SET due = due + ?1 WHERE state = 'waiting'`,
 		`UPDATE inbound SET due = due + ?1 WHERE due IS NOT NULL`,
 		`UPDATE report SET received = received + ?1 WHERE attempt IS NULL`,
+		`UPDATE centre SET ahead = ahead - ?1`,
 	} {
 		if _, err := t.exec(query, step.Milliseconds()); err != nil {
 			return err

@@ -36,13 +36,19 @@ func (t *tx) receive(in sms.Inbound) (fresh bool, due time.Time, err error) {
 	return t.receivePart(in, part)
 }
 
-// ledger writes down that a TPDU has come; fresh is false when it had before.
+// ledger writes down that a TPDU has come; fresh is false when it had before. The
+// date of one that comes again, because it cannot be deleted, is that of today.
 func (t *tx) ledger(in sms.Inbound) (fresh bool, err error) {
 	fingerprint := sms.Fingerprint(in.TPDU)
 	d, _, _ := pdu.ParseDeliver(in.TPDU) // no date when it cannot be read
 	n, err := t.exec(`INSERT INTO ledger (sim, fingerprint, scts, received) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		in.SIM, fingerprint[:], millis(d.Time), millis(in.Received))
-	return n > 0, err
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	_, err = t.exec(`UPDATE ledger SET received = ?3 WHERE sim = ?1 AND fingerprint = ?2 AND abs(?3 - received) > ?4`,
+		in.SIM, fingerprint[:], millis(in.Received), day.Milliseconds())
+	return false, err
 }
 
 // receiveWhole stores a message that has one part.

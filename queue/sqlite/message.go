@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -67,11 +68,16 @@ func (t *tx) load(seq int64) (*record, error) {
 	return r, err
 }
 
-// find is load by ID; [queue.ErrNoMessage] when there is none.
+// find is load by ID; [queue.ErrNoMessage] when there is none, and [queue.ErrState]
+// when it is in the history.
 func (t *tx) find(id sms.ID) (*record, error) {
 	seq, err := scalar[int64](t.row(`SELECT seq FROM message WHERE id = ?`, id[:]))
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, queue.ErrNoMessage
+		past, err := t.isPast(id)
+		if err == nil && past {
+			err = queue.ErrState
+		}
+		return nil, cmp.Or(err, queue.ErrNoMessage)
 	}
 	if err != nil {
 		return nil, err

@@ -115,7 +115,7 @@ func readAll[T any](ctx context.Context, tx *sql.Tx, scan func(scanner) (T, erro
 
 const partsQuery = `SELECT ` + partColumns + ` FROM part WHERE message = ? ORDER BY n`
 
-// listQuery is the statement of a filter, and its arguments.
+// listQuery is the statement of a filter for the live tables, and its arguments.
 func listQuery(f queue.Filter) (string, []any) {
 	var where []string
 	var args []any
@@ -130,7 +130,7 @@ func listQuery(f queue.Filter) (string, []any) {
 	if f.Account != "" {
 		where, args = append(where, "account = ?"), append(args, f.Account)
 	}
-	query := `SELECT ` + messageColumns + ` FROM message`
+	query := `SELECT seq FROM message`
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
@@ -141,17 +141,17 @@ func listQuery(f queue.Filter) (string, []any) {
 func (r *Reader) List(ctx context.Context, f queue.Filter) ([]sms.Message, error) {
 	var list []sms.Message
 	err := r.snapshot(ctx, func(tx *sql.Tx) error {
-		query, args := listQuery(f)
-		records, err := readAll(ctx, tx, scanMessage, query, args...)
+		found, err := spots(ctx, tx, f)
 		if err != nil {
 			return err
 		}
-		for _, rec := range records {
-			rec.msg.Parts, err = readAll(ctx, tx, scanPart, partsQuery, rec.seq)
+		var p packer
+		for _, s := range found {
+			m, err := p.at(ctx, tx, s)
 			if err != nil {
 				return err
 			}
-			list = append(list, rec.msg)
+			list = append(list, m)
 		}
 		return nil
 	})
@@ -165,22 +165,15 @@ func (r *Reader) Show(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry,
 	err := r.snapshot(ctx, func(tx *sql.Tx) error {
 		rec, err := scanMessage(tx.QueryRowContext(ctx, `SELECT `+messageColumns+` FROM message WHERE id = ?`, id[:]))
 		if errors.Is(err, sql.ErrNoRows) {
-			return queue.ErrNoMessage
+			old, err := showPast(ctx, tx, id)
+			m, timeline = old.Message, old.Timeline
+			return err
 		}
 		if err != nil {
 			return err
 		}
+		timeline, err = story(ctx, tx, rec)
 		m = rec.msg
-		if m.Parts, err = readAll(ctx, tx, scanPart, partsQuery, rec.seq); err != nil {
-			return err
-		}
-		for i := range m.Parts {
-			p := &m.Parts[i]
-			if p.Attempts, err = readAll(ctx, tx, scanHistory, historyQuery, rec.seq, p.N); err != nil {
-				return err
-			}
-		}
-		timeline, err = readAll(ctx, tx, scanEntry, `SELECT at, event, detail FROM timeline WHERE message = ? ORDER BY n`, rec.seq)
 		return err
 	})
 	return m, timeline, err

@@ -90,6 +90,9 @@ func (t *tx) match(id int64, sim string, report pdu.StatusReport) (bool, error) 
 	if err != nil {
 		return false, err
 	}
+	if sc.Sure && !report.Time.IsZero() && report.Time.Add(-sc.Ahead).Before(t.now.Add(-sms.LiveFor)) {
+		return false, nil // what it is about is in the history
+	}
 	may := make([]sms.Candidate, len(list))
 	for i, c := range list {
 		may[i] = c.Candidate
@@ -129,7 +132,7 @@ const (
 )
 
 // serviceCentre returns the clock of a SIM's service centre, as the newest
-// reports that matched show it.
+// reports that matched show it; too few, and it is as earlier ones had shown.
 func (t *tx) serviceCentre(sim string) (sms.ServiceCentre, error) {
 	list, err := all(t, scanStamp, clockQuery, sim, clockReports)
 	if err != nil {
@@ -141,7 +144,14 @@ func (t *tx) serviceCentre(sim string) (sms.ServiceCentre, error) {
 			later = append(later, report.Time.Sub(s.ended))
 		}
 	}
-	return sms.NewServiceCentre(later), nil
+	if sc := sms.NewServiceCentre(later); sc.Sure {
+		return sc, nil
+	}
+	ahead, err := scalar[int64](t.row(`SELECT ahead FROM centre WHERE sim = ?`, sim))
+	if errors.Is(err, sql.ErrNoRows) {
+		return sms.NewServiceCentre(later), nil
+	}
+	return sms.ServiceCentre{Ahead: time.Duration(ahead) * time.Millisecond, Sure: true}, err
 }
 
 // stamp is a report with the end of the hand-over that it was about.

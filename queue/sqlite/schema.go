@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 )
 
 // Migrations go forward only: file 0001 makes version 1 of an empty database,
@@ -90,7 +91,7 @@ func migrateOne(ctx context.Context, conn *sql.Conn, files []string, log *slog.L
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+	if err := change(ctx, tx, string(text)); err != nil {
 		return false, fmt.Errorf("migration to version %d: %w", from+1, err)
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", from+1)); err != nil {
@@ -101,6 +102,57 @@ func migrateOne(ctx context.Context, conn *sql.Conn, files []string, log *slog.L
 	}
 	log.Info("database migrated", "version", from+1)
 	return false, nil
+}
+
+// eachMonth parts a migration: what follows is for every table of the history,
+// which it calls monthName.
+const (
+	eachMonth = "\n-- Each month:\n"
+	monthName = "history_month"
+)
+
+// change carries out a migration.
+func change(ctx context.Context, tx *sql.Tx, text string) error {
+	once, monthly, _ := strings.Cut(text, eachMonth)
+	if _, err := tx.ExecContext(ctx, once); err != nil {
+		return err
+	}
+	if monthly == "" {
+		return nil
+	}
+	months, err := readAll(ctx, tx, scalar[string], monthsQuery)
+	if err != nil {
+		return err
+	}
+	for _, month := range months {
+		if _, err := tx.ExecContext(ctx, strings.ReplaceAll(monthly, monthName, month)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// monthsQuery lists the tables of the history, newest first.
+const monthsQuery = `SELECT name FROM sqlite_schema
+	WHERE type = 'table' AND name GLOB 'history_[0-9][0-9][0-9][0-9]_[0-9][0-9]' ORDER BY name DESC`
+
+// newMonth makes a table of the history as the migrations would have left it.
+func (t *tx) newMonth(month string) error {
+	files, err := latest()
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := migrations.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		_, monthly, _ := strings.Cut(string(text), eachMonth)
+		if _, err := t.conn.ExecContext(background, strings.ReplaceAll(monthly, monthName, month)); err != nil {
+			return fmt.Errorf("make %s: %w", month, err)
+		}
+	}
+	return nil
 }
 
 func checkVersion(have, want int) error {

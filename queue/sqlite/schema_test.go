@@ -76,9 +76,7 @@ func TestUpgrade(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conn.ExecContext(t.Context(), string(text)); err != nil {
-				t.Fatal(err)
-			}
+			changed(t, conn, string(text))
 		}
 		setVersion(t, path, strconv.Itoa(old))
 		_, err := conn.ExecContext(t.Context(), `INSERT INTO account (name, password_hash, api_id, credits, unlimited, networks,
@@ -103,6 +101,45 @@ func TestUpgrade(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// changed carries out a migration.
+func changed(t *testing.T, conn *sql.Conn, text string) {
+	t.Helper()
+	tx, err := conn.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if err := change(t.Context(), tx, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestChangeMonths: a migration reaches the tables that were made since the first.
+func TestChangeMonths(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	want := []string{"history_2026_12", "history_2026_11"}
+	for _, month := range want {
+		if err := s.tx.newMonth(month); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed(t, s.tx.conn, "CREATE TABLE other (n INTEGER);\n"+eachMonth+"ALTER TABLE history_month ADD COLUMN more TEXT;\n")
+	for _, month := range want {
+		if _, err := s.tx.exec(`UPDATE ` + month + ` SET more = ''`); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.tx.exec(`INSERT INTO other VALUES (1)`); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.months(t.Context()); !slices.Equal(got, want) || err != nil {
+		t.Errorf("months %q, %v", got, err)
 	}
 }
 
@@ -209,7 +246,20 @@ func TestPlans(t *testing.T) {
 	s := openTest(t, &sms.Rules{})
 	byAccount, _ := listQuery(queue.Filter{Account: "a"})
 	byState, _ := listQuery(queue.Filter{State: sms.Failed})
+	const month = "history_2026_11"
+	if err := s.tx.newMonth(month); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ query, index string }{
+		{pastQuery(month, queue.Filter{}), "INTEGER PRIMARY KEY (rowid>?)"},
+		{pastQuery(month, queue.Filter{State: sms.Failed}), "COVERING INDEX history_2026_11_state (state=? AND seq>?)"},
+		{pastQuery(month, queue.Filter{Account: "a"}), "COVERING INDEX history_2026_11_account (account=? AND state=? AND seq>?)"},
+		{namedQuery(month), "INDEX history_2026_11_named (seq>? AND seq<?)"},
+		{overQuery, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		{namedLiveQuery, "INTEGER PRIMARY KEY (rowid<?)"},
+		{namedInboundQuery, "INDEX inbound_named (id<?)"},
+		{namedEventQuery, "INDEX event_named (id<?)"},
+		{keptPurge, "INDEX report_kept"},
 		{claimQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND account=? AND due<?)"},
 		{moreQuery, "COVERING INDEX message_claim (lane=? AND priority=? AND account=? AND due<?)"},
 		{waitingQuery, "SEARCH message USING COVERING INDEX message_claim (lane=? AND priority=? AND account>?)"},
