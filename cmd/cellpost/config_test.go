@@ -58,9 +58,10 @@ result_timeout = "90s"
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(90 * time.Second),
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
 		},
-		Inbox: inboxConfig{PartsWait: duration(10 * time.Minute)},
-		Store: storeConfig{Snapshot: pause(time.Hour)},
-		Clock: clockConfig{Trust: "auto"},
+		Inbox:   inboxConfig{PartsWait: duration(10 * time.Minute)},
+		Store:   storeConfig{Snapshot: pause(time.Hour)},
+		Clock:   clockConfig{Trust: "auto"},
+		History: history{Keep: defaultKeep},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
