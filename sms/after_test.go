@@ -64,6 +64,11 @@ func TestAfter(t *testing.T) {
 	ofSIM := func(avoid time.Duration) Step {
 		return Step{State: Queued, Due: start, Lane: "44/0", Review: now.Add(avoid), Avoid: "a", AvoidUntil: now.Add(avoid)}
 	}
+	sameAgain := func(n int) func(*Message) {
+		return func(m *Message) { m.Tries, m.Avoid, m.AvoidUntil = n, "a", now.Add(time.Second) }
+	}
+	soon := ofSIM(waitSIM + escalateAfter)
+	soon.Due, soon.Review = now.Add(waitRadio), now.Add(waitRadio)
 	failed := Step{State: Failed, Lane: "44/0", Refund: true, Tried: true}
 	second := failed
 	second.Again = true
@@ -90,6 +95,10 @@ func TestAfter(t *testing.T) {
 			Step{State: Failed, Lane: "44/0", Tried: true}},
 		{"to this SIM", refused(otherSIM), false, none, elsewhere(later(5 * time.Second))},
 		{"to this SIM, and the other was no better", refused(otherSIM), false, avoiding, later(5 * time.Second)},
+		{"to this SIM, nobody else there", Outcome{Kind: Refused, Cause: otherSIM, Alone: true}, false, none, later(5 * time.Second)},
+		{"to the same SIM again", refused(otherSIM), false, sameAgain(1), later(15 * time.Second)},
+		{"to the same SIM for ever", refused(otherSIM), false, sameAgain(4), failed},
+		{"to this SIM like all, nobody else there", Outcome{Kind: Refused, Cause: otherSIM, OfSIM: true, Alone: true}, false, none, soon},
 		{"to this SIM like all", Outcome{Kind: Refused, Cause: otherSIM, OfSIM: true}, false, tries(1), ofSIM(waitSIM + escalateAfter)},
 		{"what it carries", refused(pdu.Cause{Set: pdu.CMS, Code: 144}), false, none,
 			Step{State: Failed, Lane: "44/0", Refund: true, Tried: true, Fault: FaultContent}},

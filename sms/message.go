@@ -188,6 +188,7 @@ type Outcome struct {
 	NoMR   bool      // the modem gave none: no report can name the message
 	Cause  pdu.Cause // of a refused one
 	Detail string    // in words: "no prompt within 10s", "CMS 38: network out of order"
+	Alone  bool      // no other line was in service that could have taken it
 	OfSIM  bool      // of a refused one: the SIM is refused whatever the number, so it says nothing about this one
 }
 

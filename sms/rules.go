@@ -209,18 +209,18 @@ func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.
 	case class == pdu.CauseDuplicate && repeat:
 		return r.Progress(m, now)
 	case class == pdu.CauseOtherSIM && o.OfSIM:
-		return r.again(m, sim, now, r.elsewhereIn(m, sim, m.jitter(waitSIM), now), waitSIM+r.EscalateAfter,
+		return r.again(m, sim, now, r.elsewhereIn(m, sim, o, m.jitter(waitSIM), now), waitSIM+r.EscalateAfter,
 			o.Detail+"; so is every number: it is the SIM")
-	case class == pdu.CausePermanent, class == pdu.CauseOtherSIM && m.Tries > 0:
+	case class == pdu.CausePermanent, class == pdu.CauseOtherSIM && r.failsBy(m, sim):
 		return m.elsewhere(Step{State: Failed, Lane: m.Lane, Refund: !mayHaveLeft(m), Tried: true, Fault: o.fault(), Why: o.Detail})
 	case class == pdu.CauseRadio, class == pdu.CauseSIM:
-		return r.again(m, sim, now, r.elsewhereIn(m, sim, m.jitter(waitRadio), now), avoidRadio, o.Detail)
+		return r.again(m, sim, now, r.elsewhereIn(m, sim, o, m.jitter(waitRadio), now), avoidRadio, o.Detail)
 	case class == pdu.CauseFull && m.Tries == 0:
 		s = r.again(m, "", now, 0, 0, o.Detail) // the modem makes room
 	case class == pdu.CauseModem && m.Tries == 0:
 		s = r.again(m, "", now, 2*time.Second, 0, o.Detail)
 	case class == pdu.CauseOtherSIM:
-		s = r.again(m, sim, now, r.elsewhereIn(m, sim, wait, now), wait+r.EscalateAfter, o.Detail)
+		s = r.again(m, sim, now, r.elsewhereIn(m, sim, o, wait, now), wait+r.EscalateAfter, o.Detail)
 	default:
 		s = r.again(m, sim, now, wait, wait+r.EscalateAfter, o.Detail)
 	}
@@ -229,13 +229,26 @@ func (r *Rules) refused(m Message, sim string, o Outcome, repeat bool, now time.
 }
 
 // elsewhereIn is how long a message waits that is sound, and has met a SIM that is
-// not: others may have it at once. If none of them would do, or none is in service
-// and so the SIM has it again, it waits, for nothing would slow it down.
-func (r *Rules) elsewhereIn(m Message, sim string, wait time.Duration, now time.Time) time.Duration {
-	if _, begun := pinned(m); begun || !r.others(m.Lane, sim) || now.Before(m.AvoidUntil) {
+// not: others may have it at once, or soon, if none is in service just now: a modem
+// may be changing its SIM. If none of them would do, or the SIM has it again, it
+// waits, for nothing would slow it down.
+func (r *Rules) elsewhereIn(m Message, sim string, o Outcome, wait time.Duration, now time.Time) time.Duration {
+	_, begun := pinned(m)
+	switch {
+	case begun, !r.others(m.Lane, sim), now.Before(m.AvoidUntil):
 		return wait
+	case o.Alone:
+		return min(wait, m.jitter(waitRadio))
 	}
 	return 0
+}
+
+// failsBy reports whether a refusal that may be the SIM's is the number's after all:
+// another SIM was refused as well, or none is there that would say otherwise, or
+// none has come for as long as there are tries.
+func (r *Rules) failsBy(m Message, sim string) bool {
+	again := m.Avoid == sim && r.others(m.Lane, sim)
+	return m.Tries > 0 && !again || m.Tries >= len(backOff)
 }
 
 // again queues a message after wait, and keeps it off a SIM for avoid, so that

@@ -104,6 +104,7 @@ func (s *Store) Settle(ctx context.Context, c queue.Claim, o sms.Outcome) error 
 		if err != nil {
 			return err
 		}
+		o.Alone = c.By.Alone
 		return t.settle(a, r, explained(o))
 	})
 }
