@@ -95,7 +95,7 @@ func TestAfter(t *testing.T) {
 			Step{State: Failed, Lane: "44/0", Tried: true}},
 		{"to this SIM", refused(otherSIM), false, none, elsewhere(later(5 * time.Second))},
 		{"to this SIM, and the other was no better", refused(otherSIM), false, avoiding, later(5 * time.Second)},
-		{"to this SIM, nobody else there", Outcome{Kind: Refused, Cause: otherSIM, Alone: true}, false, none, later(5 * time.Second)},
+		{"to this SIM, nobody else there", Outcome{Kind: Refused, Cause: otherSIM, Alone: true, Detail: "21"}, false, none, later(5 * time.Second)},
 		{"to the same SIM again", refused(otherSIM), false, sameAgain(1), later(15 * time.Second)},
 		{"to the same SIM for ever", refused(otherSIM), false, sameAgain(4), failed},
 		{"to this SIM like all, nobody else there", Outcome{Kind: Refused, Cause: otherSIM, OfSIM: true, Alone: true}, false, none, soon},
