@@ -48,6 +48,14 @@ type store struct {
 	*sqlite.Store
 	down atomic.Bool
 	slow atomic.Int64 // how long GiveBack takes, in nanoseconds
+
+	byClock atomic.Int32 // hand-overs whose validity would have changed with the clock
+}
+
+func (s *store) look(c queue.Claim) {
+	if c.Message.Expires == c.Message.Expires.Round(0) { // it has no monotonic reading
+		s.byClock.Add(1)
+	}
 }
 
 var errDown = errors.New("the disk is full")
@@ -74,10 +82,12 @@ func (s *store) GiveBack(ctx context.Context, c queue.Claim, why string) error {
 }
 
 func (s *store) Settle(ctx context.Context, c queue.Claim, o sms.Outcome) error {
+	s.look(c)
 	return errors.Join(s.fails(), s.unless(func() error { return s.Store.Settle(ctx, c, o) }))
 }
 
 func (s *store) PartSent(ctx context.Context, c queue.Claim, o sms.Outcome) (queue.Claim, error) {
+	s.look(c)
 	if err := s.fails(); err != nil {
 		return queue.Claim{}, err
 	}

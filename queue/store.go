@@ -49,7 +49,8 @@ type Store interface {
 	Abandon(ctx context.Context) (int, error)
 
 	// Reroute gives a lane of today's rules to the unfinished messages whose
-	// lane no route has any more, or has a SIM that may not send to their number.
+	// lane no route has any more, or has a SIM that may not send to their number. It
+	// takes bounded transactions; one that was cut short is done again by the next.
 	Reroute(ctx context.Context) (int, error)
 
 	// Late settles an attempt that had ended unknown, when its result comes

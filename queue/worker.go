@@ -106,7 +106,15 @@ func (w *worker) wanted(ctx context.Context) bool {
 func (w *worker) fetchOne(ctx context.Context) (Claim, error) {
 	by := w.by
 	by.Alone, by.OthersRest = w.q.roster.alone(w)
-	return w.q.store.Claim(ctx, by)
+	c, err := w.q.store.Claim(ctx, by)
+	return c.lasting(), err
+}
+
+// lasting has what is left of a claim's validity a span: the clock may be set before
+// it is on the air.
+func (c Claim) lasting() Claim {
+	c.Message.Expires = unset(c.Message.Expires)
+	return c
 }
 
 // rest waits for work. Before it does, a worker with a free line asks for what
@@ -230,7 +238,11 @@ func (w *worker) giveBack(ctx context.Context, c Claim, why string) {
 func (w *worker) surrender(ctx context.Context, c Claim, why string) {
 	w.q.roster.update(func() { w.yielding, w.held = false, 0 })
 	w.record(ctx, "give back", func() error {
-		return w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
+		err := w.q.store.GiveBack(context.WithoutCancel(ctx), c, why)
+		if errors.Is(err, ErrLost) { // its lease is over, but there is no doubt about it
+			return w.q.store.Late(context.WithoutCancel(ctx), c.Attempt, sms.Outcome{Kind: sms.NotSent, Detail: why})
+		}
+		return err
 	})
 	drain(w.yield)
 	drain(w.urge)
@@ -294,6 +306,7 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 		sent := c
 		err = w.insist(ctx, "record part", func() (err error) {
 			c, err = w.q.store.PartSent(context.WithoutCancel(ctx), sent, o)
+			c = c.lasting()
 			return err
 		})
 		if errors.Is(err, ErrNothing) { // it rests before the next part

@@ -409,6 +409,28 @@ func TestParts(t *testing.T) {
 	})
 }
 
+// TestValidityIsSpan: a clock that is set does not change the validity of what a line has.
+// Not in a bubble, where times have no monotonic reading.
+func TestValidityIsSpan(t *testing.T) {
+	w := begin(t, sms.Rules{}, nil)
+	last := make(chan struct{})
+	stop := w.run(func(ctx context.Context) error {
+		return w.queue.Serve(ctx, &line{w, "a", func(_ context.Context, h handed) sms.Outcome {
+			if h.part == 2 {
+				close(last)
+			}
+			return sms.Outcome{Kind: sms.Accepted, MR: 1}
+		}})
+	})
+	w.ok(w.queue.Add(w.ctx, sms.Batch{Messages: []sms.Message{w.message("1", parts(2))}}))
+	<-last
+	stop()
+	w.want("1", sms.Sent)
+	if n := w.store.byClock.Load(); n != 0 {
+		w.Errorf("that of %d of 2 hand-overs is a time of the clock", n)
+	}
+}
+
 func TestStoreFails(t *testing.T) {
 	t.Run("an outcome is recorded when it is back", func(t *testing.T) {
 		for name, o := range map[string]sms.Outcome{
@@ -429,6 +451,23 @@ func TestStoreFails(t *testing.T) {
 				})
 			})
 		}
+	})
+	t.Run("what never left is not in doubt when its lease ends first", func(t *testing.T) {
+		bubble(t, sms.Rules{UnknownWait: time.Hour, EscalateAfter: time.Minute, Lease: time.Minute}, nil, func(w *world) {
+			stop := w.serve("a", takes(10*time.Second))
+			w.add("1", "2")
+			w.until(time.Second)
+			w.store.slow.Store(int64(2 * time.Minute))
+			go stop()
+			w.until(90 * time.Second)
+			w.ok(w.queue.Trust(w.ctx, sms.Clock{Trusted: true, Judged: time.Now()})) // and the clerk comes round
+			w.until(100 * time.Second)
+			w.want("2", sms.Unknown)
+			w.until(5 * time.Minute)
+			if m := w.want("2", sms.Queued); m.Duplicate {
+				w.Error("it is a possible duplicate")
+			}
+		})
 	})
 	t.Run("parts go on when it is back", func(t *testing.T) {
 		bubble(t, sms.Rules{}, nil, func(w *world) {

@@ -69,6 +69,46 @@ func TestClockSet(t *testing.T) {
 	}
 }
 
+// TestClockSetInTransaction: a transaction goes by the clock of its begin, for the times
+// of what waits have not been moved yet.
+func TestClockSetInTransaction(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	judgement := func() sms.Clock { return sms.Clock{Trusted: true, Judged: time.Now()} }
+	for _, c := range []struct {
+		set  time.Duration
+		want bool
+	}{{0, true}, {time.Hour, false}} {
+		s.judged.Store(nil)
+		var before, now time.Time
+		list := []*request{
+			{ctx: t.Context(), work: func(x *tx) error {
+				x.wall = x.wall.Add(-c.set) // as if it had been set forward since
+				before = x.wall
+				return nil
+			}},
+			{ctx: t.Context(), work: func(x *tx) error { now = x.now; return nil }},
+		}
+		s.enter(served) // by the flush below
+		done := make(chan error, 1)
+		s.waiting = list
+		for _, r := range list {
+			r.done = make(chan struct{})
+		}
+		go func() { done <- s.Trust(t.Context(), judgement()) }()
+		<-s.wake
+		s.flush()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if off := now.Sub(before); off < -time.Second || off > time.Minute {
+			t.Errorf("set by %v: a later request goes by a time that is off by %v", c.set, off)
+		}
+		if s.ClockTrusted() != c.want {
+			t.Errorf("set by %v: the judgement counts: %v", c.set, s.ClockTrusted())
+		}
+	}
+}
+
 // TestClockSlewed: what is slewed changes nothing until it adds up.
 func TestClockSlewed(t *testing.T) {
 	s := openTest(t, &sms.Rules{})

@@ -66,6 +66,9 @@ func (t *tx) storedNew(m *sms.Message) {
 	if m.State == sms.Failed {
 		t.total(string(sms.Failed), 1)
 	}
+	if m.Duplicate {
+		t.total(totalDuplicate, 1)
+	}
 }
 
 // total adds to a total.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cellpost/queue"
 	"cellpost/sms"
@@ -34,6 +35,17 @@ const intakesQuery = `SELECT id, batch, first, last, accepted FROM intake ORDER 
 func scanIntake(s scanner) (i intake, err error) {
 	err = s.Scan(&i.id, ident{&i.batch}, &i.first, &i.last, &i.accepted)
 	return i, err
+}
+
+// onItsWay splits a lane into what stands before it while a message of an intake is
+// on its way in, and the lane that it is to have.
+func onItsWay(l sms.Lane) (before string, lane sms.Lane) {
+	rest, ok := strings.CutPrefix(string(l), intakeLane)
+	if !ok {
+		return "", l
+	}
+	id, rest, _ := strings.Cut(rest, " ")
+	return intakeLane + id + " ", sms.Lane(rest)
 }
 
 // takeIn stores a batch that is too large for one transaction.
@@ -85,21 +97,7 @@ func (s *Store) comesIn(batch sms.ID) bool {
 // fill stores the messages of a batch, and accepts it.
 func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		err := s.write(ctx, func(t *tx) error {
-			if err := t.debit(chunk); err != nil {
-				return err
-			}
-			for i := range chunk {
-				m := chunk[i]
-				m.Lane = sms.Lane(in.lane()) + m.Lane
-				if err := t.addMessage(&m); err != nil {
-					return err
-				}
-			}
-			_, err := t.exec(`UPDATE intake SET last = (SELECT max(seq) FROM message) WHERE id = ?`, in.id)
-			return err
-		})
-		if err != nil {
+		if err := s.fillChunk(ctx, in, chunk); err != nil {
 			return err
 		}
 	}
@@ -110,6 +108,29 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 			}
 		}
 		_, err := t.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(t.now), in.id)
+		return err
+	})
+}
+
+func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message) error {
+	select {
+	case s.chunk <- struct{}{}:
+		defer func() { <-s.chunk }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.write(ctx, func(t *tx) error {
+		if err := t.debit(chunk); err != nil {
+			return err
+		}
+		for i := range chunk {
+			m := chunk[i]
+			m.Lane = sms.Lane(in.lane()) + m.Lane
+			if err := t.addMessage(&m); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec(`UPDATE intake SET last = (SELECT max(seq) FROM message) WHERE id = ?`, in.id)
 		return err
 	})
 }
@@ -127,7 +148,7 @@ func (s *Store) takeBack(in intake) error {
 			if err != nil {
 				return false, err
 			}
-			return t.undo(now)
+			return t.undo(now, queue.LargeBatch)
 		})
 		if err != nil {
 			return err
@@ -137,21 +158,22 @@ func (s *Store) takeBack(in intake) error {
 }
 
 // intakes carries on with batches that are accepted, and with those that came to
-// nothing, by a chunk each. more says that there is more to do.
+// nothing, by a chunk that they share. more says that there is more to do.
 func (s *Store) intakes(t *tx) (work []queue.Work, more bool, err error) {
 	list, err := all(t, scanIntake, intakesQuery)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, in := range list {
+		most := max(queue.LargeBatch/len(list), 1)
 		var done bool
 		switch {
 		case in.accepted.Valid:
-			work, done, err = t.release(in, work)
+			work, done, err = t.release(in, most, work)
 		case s.comesIn(in.batch):
 			continue
 		default:
-			done, err = t.undo(in)
+			done, err = t.undo(in, most)
 		}
 		if err != nil {
 			return nil, false, err
@@ -176,12 +198,12 @@ type staged struct {
 	message sms.Message
 }
 
-// release lets a chunk into its lanes.
-func (t *tx) release(in intake, work []queue.Work) (_ []queue.Work, done bool, err error) {
+// release lets up to so many messages into their lanes.
+func (t *tx) release(in intake, most int, work []queue.Work) (_ []queue.Work, done bool, err error) {
 	list, err := all(t, func(s scanner) (r staged, err error) {
 		err = s.Scan(&r.seq, &r.message.Lane, &r.message.Priority, &r.message.State)
 		return r, err
-	}, releaseQuery, in.first, in.last, in.lane(), queue.LargeBatch)
+	}, releaseQuery, in.first, in.last, in.lane(), most)
 	if err != nil {
 		return nil, false, err
 	}
@@ -191,16 +213,16 @@ func (t *tx) release(in intake, work []queue.Work) (_ []queue.Work, done bool, e
 			work = queue.AddWork(work, r.message)
 		}
 	}
-	done, err = t.advanceIntake(in, len(list))
+	done, err = t.advanceIntake(in, len(list) < most)
 	return work, done, err
 }
 
-// undo deletes a chunk, and gives back what it cost.
-func (t *tx) undo(in intake) (done bool, err error) {
+// undo deletes up to so many, and gives back what they cost.
+func (t *tx) undo(in intake, most int) (done bool, err error) {
 	list, err := all(t, func(s scanner) (r staged, err error) {
 		err = s.Scan(&r.seq, &r.message.Account, &r.message.Price, &r.message.State, &r.message.Priority)
 		return r, err
-	}, undoQuery, in.first, in.last, in.lane(), queue.LargeBatch)
+	}, undoQuery, in.first, in.last, in.lane(), most)
 	if err != nil {
 		return false, err
 	}
@@ -216,13 +238,13 @@ func (t *tx) undo(in intake) (done bool, err error) {
 			return false, err
 		}
 	}
-	return t.advanceIntake(in, len(list))
+	return t.advanceIntake(in, len(list) < most)
 }
 
-// advanceIntake notes how far an intake has come, after n messages; it is gone
-// when that was not a whole chunk.
-func (t *tx) advanceIntake(in intake, n int) (done bool, err error) {
-	if n < queue.LargeBatch {
+// advanceIntake notes how far an intake has come; it is gone when that was the last
+// of it.
+func (t *tx) advanceIntake(in intake, last bool) (done bool, err error) {
+	if last {
 		_, err := t.exec(`DELETE FROM intake WHERE id = ?`, in.id)
 		return true, err
 	}

@@ -3,7 +3,10 @@ package sqlite
 import (
 	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"cellpost/queue"
 	"cellpost/sms"
@@ -74,4 +77,158 @@ func TestIntakeAfterDeath(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stage stores a large batch as far as the chunks of it go; nothing is accepted, and
+// the process that stores it is at work.
+func stage(t *testing.T, s *Store, b sms.Batch) intake {
+	t.Helper()
+	addShop(t, s)
+	s.begins(b.Messages[0].ID)
+	in := intake{batch: b.Messages[0].ID}
+	if err := s.write(t.Context(), func(tx *tx) (err error) {
+		in.id, err = tx.insert(`INSERT INTO intake (batch, first, last) VALUES (?, 1, 0)`, in.batch[:])
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.fill(t.Context(), in, b); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// letIn has the clerk do all that NextDue tells it to.
+func letIn(t *testing.T, s *Store) {
+	t.Helper()
+	for {
+		at, ok, err := s.NextDue(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok || at.After(time.Now()) {
+			return
+		}
+		if _, err := s.Overdue(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestIntakeEscalates: the time to go up a tier may come while a message is on its way
+// in. It is not forgotten.
+func TestIntakeEscalates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := &sms.Rules{Routes: []sms.Route{{Prefix: "44", Tiers: [][]string{{"a"}, {"b"}}}}, EscalateAfter: time.Minute}
+		s := openTest(t, rules)
+		b := batch(1)
+		m := &b.Messages[0]
+		m.Escalate = 2
+		step, err := rules.Admit(*m, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Apply(step)
+		stage(t, s, b)
+		accept := func(at any) {
+			t.Helper()
+			if err := s.write(t.Context(), func(tx *tx) error {
+				_, err := tx.exec(`UPDATE intake SET accepted = ?`, at)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		accept(nil) // others are still coming
+		time.Sleep(time.Minute)
+		letIn(t, s)
+		accept(millis(time.Now()))
+		letIn(t, s)
+		if _, err := s.Claim(t.Context(), queue.By{SIM: "b", Modem: "m"}); err != nil {
+			t.Errorf("the second tier does not get it: %v", err)
+		}
+	})
+}
+
+// TestIntakeRetry: what may still be taken back is not sent again on its own.
+func TestIntakeRetry(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	b := batch(2)
+	stage(t, s, b)
+	id := b.Messages[0].ID
+	if err := s.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Retry(t.Context(), id); !errors.Is(err, sms.ErrNoRetry) {
+		t.Errorf("on its way in: %v", err)
+	}
+	letIn(t, s)
+	if _, err := s.Retry(t.Context(), id); err != nil {
+		t.Errorf("when it is in: %v", err)
+	}
+}
+
+// TestIntakeClockSet: a clock that is set back keeps nothing on its way in.
+func TestIntakeClockSet(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	in := stage(t, s, batch(2))
+	if err := s.write(t.Context(), func(tx *tx) error { // the clock showed that then
+		_, err := tx.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(time.Now().Add(time.Hour)), in.id)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	letIn(t, s)
+	if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIntakeShared: many large batches at once take no more of the writer at a time
+// than one.
+func TestIntakeShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, &sms.Rules{})
+		addShop(t, s)
+		const batches = 3
+		s.enter(served) // by the transactions below
+		var wg sync.WaitGroup
+		for range batches {
+			b := batch(queue.LargeBatch + 1)
+			wg.Go(func() {
+				if err := s.Add(t.Context(), b); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		before := 0
+		for accepted := 0; accepted < batches; {
+			synctest.Wait()
+			requests, err := s.tx.commit(s.take(maxBatch), func(int) []*request { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range requests {
+				close(r.done)
+			}
+			var now int
+			if err := s.Reader.db.QueryRow(`SELECT count(*), (SELECT count(*) FROM intake WHERE accepted IS NOT NULL) FROM message`).Scan(&now, &accepted); err != nil {
+				t.Fatal(err)
+			}
+			if now-before > queue.LargeBatch {
+				t.Fatalf("%d messages came in at once", now-before)
+			}
+			before = now
+		}
+		wg.Wait()
+		s.enter(direct)
+		work, err := s.Overdue(t.Context(), nil)
+		if err != nil || len(work) != 1 || work[0].Count > queue.LargeBatch {
+			t.Errorf("let in at once: %v, %v", work, err)
+		}
+		letIn(t, s)
+		if rest, err := all(s.tx, scanIntake, intakesQuery); len(rest) != 0 || err != nil {
+			t.Errorf("left over: %+v, %v", rest, err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,50 @@ func TestRerouteBack(t *testing.T) {
 		m, timeline, err := s.Show(t.Context(), b.Messages[0].ID)
 		if err != nil || m.Lane != c.lane {
 			t.Fatalf("start %d: lane %s, %v: %v", i+1, m.Lane, err, timeline)
+		}
+	}
+}
+
+// TestRerouteCutShort: the routes change, and change back before what waits has got its
+// lanes by them.
+func TestRerouteCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	rules := func(tiers ...[]string) *sms.Rules { return &sms.Rules{Routes: []sms.Route{{Tiers: tiers}}} }
+	b := batch(3)
+	for i := range b.Messages {
+		b.Messages[i].Lane = []sms.Lane{"/0", "/1", "/1"}[i]
+		b.Messages[i].Escalate = 2
+	}
+	s := openAt(t, path, rules([]string{"a"}, []string{"b"}))
+	addShop(t, s)
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reroute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	s = openAt(t, path, &sms.Rules{Routes: []sms.Route{{Prefix: "44", Tiers: [][]string{{"a"}}}}})
+	if err := s.write(t.Context(), func(tx *tx) error { // the process ends in the middle of Reroute
+		lanes, err := tx.unsettled()
+		if err != nil || len(lanes) != 2 {
+			return fmt.Errorf("lanes %v, %w", lanes, err)
+		}
+		_, err = tx.readmitSome(lanes[0], -1)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+
+	s = openAt(t, path, rules([]string{"a"}, []string{"b"}))
+	if n, err := s.Reroute(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d moved, %v", n, err)
+	}
+	for range b.Messages {
+		if _, err := s.Claim(t.Context(), queue.By{SIM: "b", Modem: "m"}); err != nil {
+			if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error)
 const (
 	nextDueQuery        = `SELECT review FROM message WHERE review IS NOT NULL AND state <> 'sending' ORDER BY review LIMIT 1`
 	nextIncompleteQuery = `SELECT due FROM inbound WHERE due IS NOT NULL ORDER BY due LIMIT 1`
-	nextIntakeQuery     = `SELECT accepted FROM intake WHERE accepted IS NOT NULL LIMIT 1`
+	nextIntakeQuery     = `SELECT 0 FROM intake WHERE accepted IS NOT NULL LIMIT 1` // at once, whatever became of the clock since
 	nextLapseQuery      = `SELECT lease FROM attempt WHERE outcome = 'open' ORDER BY lease LIMIT 1`
 )
 

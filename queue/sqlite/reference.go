@@ -10,6 +10,11 @@ import (
 // than a handset waits for parts, and than a service centre holds them.
 const referenceLife = 30 * 24 * time.Hour
 
+// referenceSkip is how many references a number may have got since a copy of the
+// database was made, for none of them to come again too soon: a fifth of all there are,
+// for the same copy may be restored several times.
+const referenceSkip = 51
+
 const (
 	givenQuery = `SELECT concat FROM attempt
 		WHERE message = ? AND sim = ? AND NOT obsolete AND copy = 0 AND concat IS NOT NULL LIMIT 1`

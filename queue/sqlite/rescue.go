@@ -232,17 +232,22 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 			return 0, err
 		}
 		// It stands for all that may have been since, so that no later evidence
-		// makes the message certain.
+		// makes the message certain; for that it may have gone again, too.
 		if _, err := t.exec(`INSERT INTO attempt (message, part, sim, modem, repeat, asked, outcome, cause_set, cause_code, detail, obsolete, started, ended)
 			SELECT message, n, '', '', 0, 0, 'unknown', 0, 0, ?2, 1, ?1, ?1 FROM part
-			WHERE state IN ('queued', 'sending', 'unknown') AND message IN (SELECT seq FROM message WHERE `+doubtful+`)`, now, why); err != nil {
+			WHERE state IN ('queued', 'sending', 'unknown') AND message IN (SELECT seq FROM message WHERE `+doubtful+`)
+			OR n = 1 AND message IN (SELECT seq FROM message WHERE `+unconfirmed+`)`, now, why); err != nil {
 			return 0, err
 		}
 		if _, err := t.exec(`UPDATE part SET state = 'unknown' WHERE state = 'sending'`); err != nil {
 			return 0, err
 		}
+		// What was given since may not be given again: handsets may have parts of it.
+		if _, err := t.exec(`UPDATE reference SET last = last + ? & 255`, referenceSkip); err != nil {
+			return 0, err
+		}
 		// One that nobody had confirmed may have gone again since.
-		gone, err := t.exec(`UPDATE message SET duplicate = 1 WHERE state = 'sent' AND report_within > 0 AND NOT again AND NOT duplicate`)
+		gone, err := t.exec(`UPDATE message SET duplicate = 1 WHERE ` + unconfirmed + ` AND NOT duplicate`)
 		if err != nil {
 			return 0, err
 		}
@@ -260,8 +265,9 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 }
 
 const (
-	unfinished = `state IN ('queued', 'scheduled', 'held', 'sending', 'unknown')`
-	doubtful   = `(state IN ('queued', 'sending', 'unknown') OR state IN ('scheduled', 'held') AND due <= ?1)`
+	unfinished  = `state IN ('queued', 'scheduled', 'held', 'sending', 'unknown')`
+	unconfirmed = `state = 'sent' AND report_within > 0 AND NOT again`
+	doubtful    = `(state IN ('queued', 'sending', 'unknown') OR state IN ('scheduled', 'held') AND due <= ?1)`
 )
 
 // Restored is what [Restore] has done.

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"cellpost/pdu"
 	"cellpost/queue"
 	"cellpost/sms"
 )
@@ -450,6 +452,104 @@ func TestDoubt(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestDoubtAboutCopies: what nobody has confirmed may have gone again since the copy of the
+// database was made. No report on the first copy makes it certain that it had not.
+func TestDoubtAboutCopies(t *testing.T) {
+	for _, to := range []sms.Number{"", "447700900999"} {
+		t.Run(string(to), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { checkDoubtAboutCopies(t, to) }) })
+	}
+}
+
+func checkDoubtAboutCopies(t *testing.T, to sms.Number) {
+	s := openTest(t, &sms.Rules{Resend: true, UnknownWait: time.Minute, EscalateAfter: time.Minute})
+	addShop(t, s)
+	b := batch(1)
+	m := &b.Messages[0]
+	m.Again = sms.Again{Within: 5 * time.Minute, To: to}
+	tpdu, err := pdu.Submit{Destination: m.To.Address(), UserData: pdu.UserData{Data: []byte("x")}}.AppendBinary(nil)
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ok(err)
+	m.Parts[0].TPDU = tpdu
+	ok(s.Add(t.Context(), b))
+	c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"})
+	ok(err)
+	ok(s.Settle(t.Context(), c, sms.Outcome{Kind: sms.Accepted, MR: 7}))
+	_, err = s.doubt(t.Context(), time.Now())
+	ok(err)
+	before, err := s.Stats(t.Context())
+	ok(err)
+	time.Sleep(5 * time.Minute)
+	_, err = s.Overdue(t.Context(), nil)
+	ok(err)
+	ok(s.write(t.Context(), func(x *tx) error {
+		r, err := x.find(m.ID)
+		if err != nil {
+			return err
+		}
+		words, err := x.certain(r)
+		if words != "" || !r.msg.Duplicate {
+			t.Errorf("possible duplicate %v%s", r.msg.Duplicate, words)
+		}
+		return err
+	}))
+	list, err := s.List(t.Context(), queue.Filter{})
+	ok(err)
+	after, err := s.Stats(t.Context())
+	ok(err)
+	if n := int64(len(list)); before.Totals.Duplicates != 1 || after.Totals.Duplicates != n {
+		t.Errorf("%d possible duplicates counted, then %d; there are %d", before.Totals.Duplicates, after.Totals.Duplicates, n)
+	}
+}
+
+// TestDoubtReferences: what was given since the copy of the database was made is not
+// given again.
+func TestDoubtReferences(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	b := batch(12)
+	for i := range b.Messages {
+		b.Messages[i].Parts = append(b.Messages[i].Parts, sms.Part{N: 2, TPDU: make([]byte, 40)})
+	}
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	next := func() uint16 {
+		c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m", Alone: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Concat
+	}
+	next()
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if err := s.Copy(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	given := map[uint16]bool{}
+	for range 5 {
+		given[next()] = true
+	}
+	s = openAt(t, copied, &sms.Rules{})
+	if _, err := s.doubt(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(t.Context(), sms.Batch{Messages: func() []sms.Message {
+		m := b.Messages[0]
+		m.ID = sms.NewID(time.Now())
+		return []sms.Message{m}
+	}()}); err != nil {
+		t.Fatal(err)
+	}
+	if ref := next(); given[ref] {
+		t.Errorf("reference %d is given again", ref)
 	}
 }
 

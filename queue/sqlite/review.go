@@ -59,6 +59,8 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 
 func (t *tx) review(r *record, serving []string) error {
 	m := &r.msg
+	intake, lane := onItsWay(m.Lane)
+	m.Lane = lane // the rules know no other
 	var step sms.Step
 	if m.Timed() {
 		step = t.rules.Timed(*m, t.clockNow(), t.now)
@@ -78,7 +80,9 @@ func (t *tx) review(r *record, serving []string) error {
 			step.Why += "; " + held
 		}
 	}
-	if step.State == m.State && step.Lane == m.Lane && step.Why == m.Why {
+	same := step.State == m.State && step.Lane == m.Lane && step.Why == m.Why
+	step.Lane = sms.Lane(intake) + step.Lane
+	if same {
 		m.Apply(step)
 		return t.save(r)
 	}
@@ -99,30 +103,36 @@ func (s *Store) Reroute(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	return ask(ctx, s, func(t *tx) (int, error) {
-		today := t.rules.Routing()
-		before, err := scalar[string](t.row(`SELECT rules FROM routing`))
-		if err != nil && !errors.Is(err, sql.ErrNoRows) || err == nil && before == today {
-			return 0, err
+	lanes, err := ask(ctx, s, (*tx).unsettled)
+	if err != nil || lanes == nil {
+		return 0, err
+	}
+	moved := 0
+	for _, lane := range lanes {
+		n, err := s.readmitLane(ctx, lane)
+		if moved += n; err != nil {
+			return moved, err
 		}
-		lanes, err := t.waitingLanes()
-		if err != nil {
-			return 0, err
-		}
-		moved := 0
-		for _, lane := range lanes {
-			if t.rules.Settled(lane) {
-				continue
-			}
-			n, err := t.readmitLane(lane)
-			if err != nil {
-				return 0, err
-			}
-			moved += n
-		}
-		_, err = t.exec(`INSERT INTO routing (id, rules) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET rules = ?1`, today)
-		return moved, err
+	}
+	return moved, s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO routing (id, rules) VALUES (1, ?)`, t.rules.Routing())
+		return err
 	})
+}
+
+// unsettled returns the lanes whose messages have to be looked at; nil under the rules
+// of the last start. Until that is done the messages are in lanes of different rules,
+// and the database says so by naming none.
+func (t *tx) unsettled() ([]sms.Lane, error) {
+	before, err := scalar[string](t.row(`SELECT rules FROM routing`))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) || err == nil && before == t.rules.Routing() {
+		return nil, err
+	}
+	if _, err := t.exec(`DELETE FROM routing`); err != nil {
+		return nil, err
+	}
+	lanes, err := t.waitingLanes()
+	return slices.DeleteFunc(append([]sms.Lane{}, lanes...), t.rules.Settled), err
 }
 
 // Steps from lane to lane: there are few, and a million messages in them.
@@ -151,7 +161,7 @@ func (t *tx) waitingLanes() ([]sms.Lane, error) {
 	return slices.Compact(lanes), nil
 }
 
-// readmitMost bounds how many messages are in memory at a time.
+// readmitMost bounds how many messages are in memory, and in a transaction, at a time.
 const readmitMost = 5000
 
 // waiting is what decides about the lane of a message, in most cases.
@@ -166,27 +176,42 @@ func scanWaiting(s scanner) (w waiting, err error) {
 }
 
 // readmitLane looks at all messages of a lane, and returns how many have left it.
-func (t *tx) readmitLane(lane sms.Lane) (moved int, err error) {
-	for last := int64(-1); ; {
-		list, err := all(t, scanWaiting, `SELECT seq, recipient, only_sim, escalate, lane FROM message
-			WHERE seq > ? AND state IN ('queued', 'scheduled', 'held', 'unknown') AND lane = ? ORDER BY seq LIMIT ?`, last, lane, readmitMost)
-		if err != nil || len(list) == 0 {
+func (s *Store) readmitLane(ctx context.Context, lane sms.Lane) (moved int, err error) {
+	for after := int64(-1); ; {
+		some, err := ask(ctx, s, func(t *tx) (readmitted, error) { return t.readmitSome(lane, after) })
+		moved += some.moved
+		if err != nil || some.n < readmitMost {
 			return moved, err
 		}
-		for _, w := range list {
-			last = w.seq
-			if today, err := t.rules.Readmit(w.msg); err == nil && today == lane {
-				continue
-			}
-			ok, err := t.readmit(w.seq)
-			if err != nil {
-				return moved, err
-			}
-			if ok {
-				moved++
-			}
+		after = some.last
+	}
+}
+
+// readmitted is what a transaction has looked at.
+type readmitted struct {
+	n, moved int   // messages
+	last     int64 // seq
+}
+
+// readmitSome looks at the messages of a lane after one of them.
+func (t *tx) readmitSome(lane sms.Lane, after int64) (some readmitted, err error) {
+	list, err := all(t, scanWaiting, `SELECT seq, recipient, only_sim, escalate, lane FROM message
+		WHERE seq > ? AND state IN ('queued', 'scheduled', 'held', 'unknown') AND lane = ? ORDER BY seq LIMIT ?`, after, lane, readmitMost)
+	some.n = len(list)
+	for _, w := range list {
+		some.last = w.seq
+		if today, err := t.rules.Readmit(w.msg); err == nil && today == lane {
+			continue
+		}
+		ok, err := t.readmit(w.seq)
+		if err != nil {
+			return some, err
+		}
+		if ok {
+			some.moved++
 		}
 	}
+	return some, err
 }
 
 // readmit gives a message its lane of today, and reports whether it has another
@@ -224,6 +249,9 @@ func (s *Store) Retry(ctx context.Context, id sms.ID) (sms.Message, error) {
 		r, err := t.find(id)
 		if err != nil {
 			return sms.Message{}, err
+		}
+		if intake, _ := onItsWay(r.msg.Lane); intake != "" { // it may still be taken back with its batch
+			return sms.Message{}, fmt.Errorf("%w: its submission is coming in; try it again in a minute", sms.ErrNoRetry)
 		}
 		left, err := scalar[bool](t.row(leftQuery, r.seq))
 		if err != nil {

@@ -41,6 +41,8 @@ type Store struct {
 
 	incoming []sms.ID // batches on their way in, see intake
 
+	chunk chan struct{} // holds a token while a chunk of one is stored: many must not share a transaction
+
 	writing sync.Mutex // whoever holds it uses tx
 	tx      *tx
 	judged  *atomic.Pointer[sms.Clock] // the clock; nil: not judged since it was set
@@ -113,7 +115,7 @@ func open(path string, rules *sms.Rules, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{
 		Reader: r, rules: rules, log: log, db: db, wake: make(chan struct{}, 1),
-		judged: &atomic.Pointer[sms.Clock]{},
+		judged: &atomic.Pointer[sms.Clock]{}, chunk: make(chan struct{}, 1),
 	}
 	s.tx = &tx{
 		conn: conn, rules: rules, log: log, prepared: map[string]*sql.Stmt{}, counts: map[counter]int64{}, judged: s.judged,

@@ -310,6 +310,64 @@ func TestSharedTransaction(t *testing.T) {
 	})
 }
 
+// TestRefusalsUndone: what a SIM was refused is forgotten with the transaction that says
+// so, and counts once when that is done again.
+func TestRefusalsUndone(t *testing.T) {
+	s := openTest(t, &sms.Rules{SIMs: []string{"a"}, EscalateAfter: time.Minute})
+	addShop(t, s)
+	b := batch(refusalsMost + 1)
+	for i := range b.Messages {
+		b.Messages[i].To = sms.Number(fmt.Sprintf("44770090012%d", i))
+	}
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	var claims []queue.Claim
+	for range b.Messages {
+		c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m", Alone: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims = append(claims, c)
+	}
+	refused := sms.Outcome{Kind: sms.Refused, Cause: pdu.Cause{Set: pdu.CMS, Code: 21}}
+	for _, c := range claims[:refusalsMost-1] {
+		if err := s.Settle(t.Context(), c, refused); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, taken := claims[refusalsMost-1], claims[refusalsMost]
+	list := []*request{}
+	for _, work := range []func(*tx) error{
+		func(x *tx) error {
+			a, r, err := x.held(last.Attempt)
+			if err != nil {
+				return err
+			}
+			return x.settle(a, r, refused)
+		},
+		func(x *tx) error {
+			a, r, err := x.held(taken.Attempt)
+			if err != nil {
+				return err
+			}
+			return x.settle(a, r, sms.Outcome{Kind: sms.Accepted})
+		},
+		func(*tx) error { return errors.New("all of it is done again") },
+	} {
+		list = append(list, &request{ctx: t.Context(), work: work, done: make(chan struct{})})
+	}
+	s.waiting = list
+	s.flush()
+	m, _, err := s.Show(t.Context(), last.Message.ID)
+	if err != nil || m.Tries != 0 {
+		t.Errorf("the fifth refusal in a row counts as a try of the message: %d, %q, %v", m.Tries, m.Why, err)
+	}
+	if len(s.tx.refusals) != 0 {
+		t.Errorf("the SIM has sent since: %v", s.tx.refusals)
+	}
+}
+
 func TestDiskFull(t *testing.T) {
 	s := openTest(t, &sms.Rules{})
 	serve(t, s)

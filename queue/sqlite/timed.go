@@ -16,11 +16,11 @@ import (
 // not send, or lose, all that is scheduled.
 
 // Trust takes a judgement about the clock, see [queue.Store]. One from before the
-// clock was set does not count.
+// clock was set does not count, nor one from after a setting that the transaction
+// has not seen.
 func (s *Store) Trust(ctx context.Context, c sms.Clock) error {
 	return s.write(ctx, func(t *tx) error {
-		now := time.Now()
-		if off := now.Round(0).Sub(c.Judged.Round(0)) - now.Sub(c.Judged); off.Abs() < stepLeast {
+		if off := t.wall.Sub(c.Judged.Round(0)) - t.began.Sub(c.Judged); off.Abs() < stepLeast {
 			t.judged.Store(&c)
 		}
 		return nil

@@ -24,6 +24,8 @@ type tx struct {
 	now      time.Time // of the request, in UTC and whole milliseconds
 	share    share
 	clock    clock
+	began    time.Time                  // of the transaction, with its monotonic reading
+	wall     time.Time                  // what the clock showed then: all requests of a transaction go by one setting of it
 	counts   map[counter]int64          // by how much the transaction changes them
 	judged   *atomic.Pointer[sms.Clock] // see [Store.Trust]; nil: not judged since it was set
 	refusals refusals
@@ -144,15 +146,17 @@ func (t *tx) transact(batch []*request, carryOut func(*request) error, late func
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return batch, fmt.Errorf("begin a transaction: %w", err)
 	}
-	clock := t.clock
+	clock, refused := t.clock, maps.Clone(t.refusals)
 	back := func(err error) ([]*request, error) {
 		t.exec("ROLLBACK") // SQLite may have done it
-		t.clock = clock
+		t.clock, t.refusals = clock, refused
 		clear(t.counts)
 		clear(t.usage)
 		return batch, err
 	}
-	if err := t.minded(time.Now()); err != nil {
+	t.began = time.Now()
+	t.wall = t.began.Round(0)
+	if err := t.minded(t.began); err != nil {
 		return back(fmt.Errorf("mind the clock: %w", err))
 	}
 	for i := 0; i < len(batch); i++ {
@@ -191,9 +195,9 @@ func (t *tx) guarded(r *request) error {
 	if _, err := t.exec("SAVEPOINT request"); err != nil {
 		return err
 	}
-	counts := maps.Clone(t.counts)
+	counts, refused := maps.Clone(t.counts), maps.Clone(t.refusals)
 	if t.work(r); r.err != nil {
-		t.counts = counts
+		t.counts, t.refusals = counts, refused
 		clear(t.usage)
 		if _, err := t.exec("ROLLBACK TO request"); err != nil {
 			return r.err
@@ -208,7 +212,7 @@ func (t *tx) work(r *request) (ran bool) {
 	if r.err = r.ctx.Err(); r.err != nil {
 		return false
 	}
-	t.now = time.UnixMilli(time.Now().UnixMilli()).UTC()
+	t.now = time.UnixMilli(t.wall.Add(time.Since(t.began)).UnixMilli()).UTC()
 	r.err = r.work(t)
 	return true
 }
