@@ -65,6 +65,19 @@ var againTests = []test{
 			e.Errorf("claim %+v: the first copy is no reason for TP-RD", c)
 		}
 	}},
+	{name: "again: a late refusal of what was before the first copy", run: func(e *env) {
+		id := e.add(1, confirm(""))
+		c := e.claimID("a", id)
+		e.settle(c, ambiguous)
+		e.overdue(unknownWait)
+		e.settle(e.claimID("b", id), accepted(18))
+		e.overdue(within)
+		e.want(id, sms.Queued, sms.Queued)
+		e.ok(e.store.Late(e.ctx, c.Attempt, refused(noSuchNumber)))
+		e.flagged(id, true) // the network has what b sent
+		e.settle(e.claimID("a", id), accepted(19))
+		e.flagged(id, true)
+	}},
 	{name: "again: all parts", run: func(e *env) {
 		id := e.add(3, confirm(""))
 		c := e.claimID("a", id)

@@ -303,6 +303,21 @@ var doubtTests = []test{
 		e.nothing("b")
 		e.flagged(id, false)
 	}},
+	{name: "a late result does not make a message certain that starts over", rules: routes, run: func(e *env) {
+		for _, late := range []sms.Outcome{accepted(9), refused(noSuchNumber)} {
+			id := e.add(2, escalate(1))
+			c, err := e.store.PartSent(e.ctx, e.claimID("a", id), accepted(1))
+			e.ok(err)
+			e.settle(c, ambiguous)
+			e.overdue(unknownWait)
+			e.overdue(escalateAfter)
+			e.want(id, sms.Queued, sms.Queued, sms.Queued)
+			e.ok(e.store.Late(e.ctx, c.Attempt, late))
+			e.flagged(id, true) // part 1 is to leave again
+			e.sends("b", id)
+			e.flagged(id, true)
+		}
+	}},
 	{name: "late acceptance while the resend is open", run: func(e *env) {
 		id := e.add(1)
 		first := e.claim("a")

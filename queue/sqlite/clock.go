@@ -120,7 +120,8 @@ func setMeanwhile(before, now time.Time, sameBoot bool, passed time.Duration) ti
 const waits = `(state IN ('queued', 'sending', 'unknown') OR state = 'scheduled' AND at IS NULL OR state = 'sent' AND review IS NOT NULL)`
 
 // shift moves the times of what waits. Attempts move with their messages, because
-// reports are matched by them; the timeline keeps what the clock showed.
+// reports are matched by them, and those that a service centre may still hold, because
+// TP-RD depends on them; the timeline keeps what the clock showed.
 func (t *tx) shift(step time.Duration) error {
 	t.log.Warn("the clock was set: the times of all that waits are moved with it", "by", step.Round(time.Second))
 	if step.Abs() > day {
@@ -129,12 +130,13 @@ func (t *tx) shift(step time.Duration) error {
 		}
 	}
 	for _, query := range []string{
-		`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1 WHERE message IN (SELECT seq FROM message WHERE ` + waits + `)`,
+		`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1 WHERE message IN (SELECT seq FROM message WHERE state = 'sent' OR ` + waits + `)`,
 		`UPDATE message SET due = due + ?1, review = review + ?1, expires = expires + ?1, avoid_until = avoid_until + ?1 WHERE ` + waits,
 		`UPDATE event SET due = due + ?1 WHERE state = 'waiting'`,
 		`UPDATE inbound SET due = due + ?1 WHERE due IS NOT NULL`,
 		`UPDATE report SET received = received + ?1 WHERE attempt IS NULL`,
 		`UPDATE centre SET ahead = ahead - ?1`,
+		`UPDATE reference SET used = used + ?1`,
 	} {
 		if _, err := t.exec(query, step.Milliseconds()); err != nil {
 			return err

@@ -109,6 +109,48 @@ func TestClockSetInTransaction(t *testing.T) {
 	}
 }
 
+// TestClockSetRepeat: what a service centre may hold is not forgotten because the
+// clock was set, so that it is not asked to refuse what it could take for that.
+func TestClockSetRepeat(t *testing.T) {
+	s := openTest(t, &sms.Rules{Resend: true})
+	addShop(t, s)
+	b := batch(2)
+	b.Messages[1].Resend = true
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	line := queue.By{SIM: "a", Modem: "m", Alone: true}
+	handOver := func(o sms.Outcome) queue.Claim {
+		c, err := s.Claim(t.Context(), line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Settle(t.Context(), c, o); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	handOver(sms.Outcome{Kind: sms.Accepted, MR: 7}) // no report is asked for
+	s.setBy(30 * day)
+	if _, err := s.Now(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// That the clock was not set here makes it look as if it had been set back.
+	if _, err := s.tx.exec(`UPDATE attempt SET started = started - ?`, (30 * day).Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tx.exec(`UPDATE message SET due = due - ?1, expires = expires - ?1 WHERE state = 'queued'`, (30 * day).Milliseconds()); err != nil {
+		t.Fatal(err)
+	}
+	handOver(sms.Outcome{Kind: sms.Ambiguous})
+	if _, err := s.Overdue(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if again := handOver(sms.Outcome{Kind: sms.Ambiguous}); again.Repeat {
+		t.Error("the service centre is asked to refuse what it may take for another message")
+	}
+}
+
 // TestClockSlewed: what is slewed changes nothing until it adds up.
 func TestClockSlewed(t *testing.T) {
 	s := openTest(t, &sms.Rules{})

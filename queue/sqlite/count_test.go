@@ -49,25 +49,38 @@ type workload struct {
 	ids    []sms.ID
 	claims []queue.Claim
 	totals queue.Totals
+	moved  int64 // into the history
 }
 
 // TestCounters: whatever happens, what is kept is what would be counted.
 func TestCounters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := 0
-		rapid.Check(struct{ rapid.TB }{t}, func(rt *rapid.T) {
-			n++
-			w := &workload{T: rt, t: t, path: filepath.Join(t.TempDir(), fmt.Sprint(n))}
-			w.open()
-			defer func() { w.s.Close() }()
-			w.must(w.s.AddAccount(t.Context(), shop))
-			w.must(w.s.AddAccount(t.Context(), sms.Account{Name: "poor", Credits: 3}))
-			rt.Repeat(map[string]func(*rapid.T){
-				"": w.check, "add": func(*rapid.T) { w.add() }, "claim": func(*rapid.T) { w.claim() }, "end": func(*rapid.T) { w.end() },
-				"late": func(*rapid.T) { w.late() }, "change": func(*rapid.T) { w.change() }, "together": func(*rapid.T) { w.together() },
-				"time": func(*rapid.T) { w.time() }, "restart": func(*rapid.T) { w.restart() },
-			})
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		w := &workload{T: rt, path: filepath.Join(t.TempDir(), fmt.Sprint(n))}
+		var failure any
+		synctest.Test(t, func(t *testing.T) { // one for each: rapid ends early where a day has passed
+			defer func() { failure = recover() }() // of rapid: it is for outside of the bubble
+			w.t = t
+			w.live()
 		})
+		if failure != nil {
+			panic(failure)
+		}
+	})
+}
+
+func (w *workload) live() {
+	today()
+	w.open()
+	defer func() { w.s.Close() }()
+	w.must(w.s.AddAccount(w.t.Context(), shop))
+	w.must(w.s.AddAccount(w.t.Context(), sms.Account{Name: "poor", Credits: 3}))
+	w.Repeat(map[string]func(*rapid.T){
+		"": w.check, "add": func(*rapid.T) { w.add() }, "claim": func(*rapid.T) { w.claim() }, "end": func(*rapid.T) { w.end() },
+		"late": func(*rapid.T) { w.late() }, "change": func(*rapid.T) { w.change() }, "together": func(*rapid.T) { w.together() },
+		"time": func(*rapid.T) { w.time() }, "tidy": func(*rapid.T) { w.tidy() }, "large": func(*rapid.T) { w.large() },
+		"restart": func(*rapid.T) { w.restart() },
 	})
 }
 
@@ -101,6 +114,7 @@ func (w *workload) batch() sms.Batch {
 		m.Account = rapid.SampledFrom([]string{"shop", "shop", "poor"}).Draw(w.T, "account")
 		m.Price, m.Priority = 1, rapid.IntRange(1, 3).Draw(w.T, "priority")
 		m.Resend, m.Report = rapid.Bool().Draw(w.T, "resend"), true
+		m.Again = rapid.SampledFrom([]sms.Again{{}, {Within: time.Hour}, {Within: time.Hour, To: "447700900999"}}).Draw(w.T, "again")
 		m.Parts = nil
 		for n := range rapid.IntRange(1, 2).Draw(w.T, "parts") {
 			m.Parts = append(m.Parts, sms.Part{N: n + 1, TPDU: tpdu})
@@ -184,7 +198,7 @@ func (w *workload) change() {
 		return
 	}
 	_, err := w.s.Retry(w.t.Context(), id)
-	w.must(err, sms.ErrNoRetry, sms.ErrNoCredit, queue.ErrNoMessage)
+	w.must(err, sms.ErrNoRetry, sms.ErrNoCredit, queue.ErrNoMessage, queue.ErrState)
 }
 
 // together has requests share a transaction; one of them fails half way.
@@ -208,6 +222,32 @@ func (w *workload) time() {
 	time.Sleep(rapid.SampledFrom([]time.Duration{time.Second, 2 * time.Minute, 2 * time.Hour, 25 * time.Hour}).Draw(w.T, "wait"))
 	_, err := w.s.Overdue(w.t.Context(), nil)
 	w.must(err)
+}
+
+// tidy lets the time pass after which messages go into the history.
+func (w *workload) tidy() {
+	for range 2 {
+		done, err := w.s.Tidy(w.t.Context(), sms.Retention{Anonymise: 10 * day})
+		w.must(err)
+		w.moved += int64(done.Moved)
+		time.Sleep(rapid.SampledFrom([]time.Duration{time.Hour, 9 * day, 31 * day}).Draw(w.T, "wait"))
+		_, err = w.s.Overdue(w.t.Context(), nil)
+		w.must(err)
+	}
+}
+
+// large is a batch that comes in by more than one transaction, some of it in vain.
+func (w *workload) large() {
+	if rapid.IntRange(0, 29).Draw(w.T, "rarely") > 0 {
+		return
+	}
+	b := batch(queue.LargeBatch + 1)
+	last := &b.Messages[queue.LargeBatch]
+	if rapid.Bool().Draw(w.T, "in vain") {
+		last.Account, last.Price = "poor", 99
+	}
+	w.must(w.s.Add(w.t.Context(), b), sms.ErrNoCredit)
+	w.ids = append(w.ids, b.Messages[0].ID, last.ID)
 }
 
 // restart is that of a process, or of one that finds the database of a snapshot.
@@ -240,8 +280,8 @@ func (w *workload) check(*rapid.T) {
 	if list, err := w.s.List(w.t.Context(), queue.Filter{State: sms.Sending, Limit: 1000}); err != nil || int64(len(list)) != sending {
 		w.Fatalf("%d are being sent, %d counted, %v", len(list), sending, err)
 	}
-	if s.Totals.Accepted != stored {
-		w.Fatalf("%d accepted, %d stored", s.Totals.Accepted, stored)
+	if s.Totals.Accepted != stored+w.moved {
+		w.Fatalf("%d accepted, %d stored, %d moved", s.Totals.Accepted, stored, w.moved)
 	}
 	for i, pair := range [][2]int64{
 		{w.totals.Sent, s.Totals.Sent}, {w.totals.Delivered, s.Totals.Delivered}, {w.totals.Failed, s.Totals.Failed},

@@ -27,6 +27,7 @@ func (s *Store) purge(ctx context.Context, h horizons, r sms.Retention) (purged 
 			[]any{h.keep.event}, true},
 		// A report that nothing was found for is about nothing that is still to come.
 		{keptPurge, []any{millis(h.now.Add(-sms.LiveFor)), millis(h.now.Add(day))}, false},
+		{referencePurge, []any{millis(h.now.Add(-referenceKept(r)))}, false},
 		{`UPDATE ledger SET received = ?1 WHERE (sim, fingerprint) IN (SELECT sim, fingerprint FROM ledger INDEXED BY ledger_by_time
 			WHERE received < ?2 LIMIT 10)`, []any{millis(h.now), millis(soundSince)}, false},
 		{`UPDATE ledger SET received = ?1 WHERE (sim, fingerprint) IN (SELECT sim, fingerprint FROM ledger INDEXED BY ledger_by_time
@@ -46,6 +47,19 @@ func (s *Store) purge(ctx context.Context, h horizons, r sms.Retention) (purged 
 		}
 	}
 	return purged, nil
+}
+
+// referencePurge removes references by their age: with them are the numbers that
+// they were given for.
+const referencePurge = `DELETE FROM reference WHERE (sim, recipient) IN
+	(SELECT sim, recipient FROM reference INDEXED BY reference_by_age WHERE used < ? LIMIT 10)`
+
+// referenceKept is how long a reference is kept.
+func referenceKept(r sms.Retention) time.Duration {
+	if r.Anonymise > 0 {
+		return min(referenceLife, max(r.Anonymise, sms.LiveFor))
+	}
+	return referenceLife
 }
 
 // keptPurge removes kept reports SIM by SIM, in the order of their index.

@@ -331,6 +331,32 @@ func TestHistoryTouched(t *testing.T) {
 const storedBody = "01B4D6B10A02310C06E077F101E46F5A29DEECE2EEEAE020DC7058C1D97797C386CB3589DAC16C85106868BEC6F212840FA130FD122B691F63B94B6D99D7947206F640A0D849ED789DA6B2F2168EB7754E19DC7A54" +
 	"BFFF9B5B47BADFA975122AB37F35B60FD3E36163ED40DCE6593818866665E845126A0ABA6C46B56A37A0B7A2088DF3488474221A421C08DB9D04D4ECA681675B45C1D924041F4DAB14CFE7F2CAE48DCECF57000000FFFF"
 
+// TestHistoryReferences: numbers that a reference is kept for go with the others.
+func TestHistoryReferences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		today()
+		s := openTest(t, &sms.Rules{})
+		for age := range 40 {
+			if _, err := s.tx.exec(`INSERT INTO reference (sim, recipient, last, used) VALUES ('a', ?, 0, ?)`,
+				fmt.Sprint(447700900100+age), millis(time.Now().Add(-time.Duration(age)*day))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			r    sms.Retention
+			left int64
+		}{{sms.Retention{}, 31}, {sms.Retention{Anonymise: 60 * day}, 31}, {sms.Retention{Anonymise: 8 * day}, 9}} {
+			if _, err := s.Tidy(t.Context(), c.r); err != nil {
+				t.Fatal(err)
+			}
+			left, err := scalar[int64](s.tx.row(`SELECT count(*) FROM reference`))
+			if err != nil || left != c.left {
+				t.Errorf("%+v: %d are left, want %d, %v", c.r, left, c.left, err)
+			}
+		}
+	})
+}
+
 // TestHistoryBody reads what is written, and what was written before.
 func TestHistoryBody(t *testing.T) {
 	stored, err := hex.DecodeString(storedBody)

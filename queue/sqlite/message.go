@@ -132,7 +132,8 @@ func (t *tx) note(r *record, event, detail string) error {
 // attempts still mean. It writes the message, and event and detail to the
 // timeline.
 func (t *tx) apply(r *record, s sms.Step, event, detail string) error {
-	flagged := s.Duplicate && !r.msg.Duplicate
+	// A restored database has marked its messages, and told nobody.
+	flagged := s.Duplicate && (!r.msg.Duplicate || strings.HasPrefix(r.msg.Why, restoredAsOf))
 	r.msg.Apply(s)
 	if s.StartOver {
 		if err := t.startOver(r, s.Again); err != nil {

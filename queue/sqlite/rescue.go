@@ -205,7 +205,7 @@ func mark(ctx context.Context, path string, at time.Time, rules *sms.Rules, log 
 // not come yet only loses its certainty.
 func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 	return ask(ctx, s, func(t *tx) (int, error) {
-		why := fmt.Sprintf("restored as of %s: it may have been sent since", at.UTC().Format(time.RFC3339))
+		why := fmt.Sprintf(restoredAsOf+"%s: it may have been sent since", at.UTC().Format(time.RFC3339))
 		now := millis(t.now)
 		if _, err := t.exec(`INSERT INTO timeline (message, n, at, event, detail)
 			SELECT seq, notes + 1, ?, 'restored', ? FROM message WHERE `+unfinished, now, why); err != nil {
@@ -263,6 +263,9 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 		return int(n), t.recountAll()
 	})
 }
+
+// restoredAsOf begins the reason of a message that was marked.
+const restoredAsOf = "restored as of "
 
 const (
 	unfinished  = `state IN ('queued', 'scheduled', 'held', 'sending', 'unknown')`

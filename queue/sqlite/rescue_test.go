@@ -393,6 +393,7 @@ func TestDoubt(t *testing.T) {
 			s := openTest(t, &sms.Rules{Resend: true, UnknownWait: time.Hour})
 			addShop(t, s)
 			b := batch(1)
+			b.Events = []sms.Event{{Door: "mail", Account: shop.Name, To: "shop@example.com"}}
 			m := &b.Messages[0]
 			m.Resend = true
 			m.To = "447700900123"
@@ -421,6 +422,10 @@ func TestDoubt(t *testing.T) {
 			}
 			if got, _, _ = s.Show(t.Context(), m.ID); got.State != c.then {
 				t.Errorf("then %s (%s), want %s", got.State, got.Why, c.then)
+			}
+			told, err := s.Events(t.Context(), 0)
+			if news := len(told) - 1; err != nil || (news == 1) != (got.State == sms.Queued) || news == 1 && !strings.Contains(told[0].Text, m.ID.String()) {
+				t.Errorf("%s, and the customer is told %+v, %v", got.State, told, err)
 			}
 			if got.State != sms.Queued {
 				return
@@ -550,6 +555,29 @@ func TestDoubtReferences(t *testing.T) {
 	}
 	if ref := next(); given[ref] {
 		t.Errorf("reference %d is given again", ref)
+	}
+}
+
+// TestReferenceAge: how old a reference is does not change because the clock was set.
+func TestReferenceAge(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	if err := s.write(t.Context(), func(x *tx) error {
+		m := message("any")
+		m.Parts = make([]sms.Part, 2)
+		_, err := x.reference(&record{seq: 200, msg: m}, "a")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.setBy(56 * 365 * 24 * time.Hour)
+	if err := s.write(t.Context(), func(x *tx) error {
+		used, err := scalar[int64](x.row(`SELECT used FROM reference`))
+		if off := time.Until(time.UnixMilli(used)); off < 50*365*24*time.Hour {
+			t.Errorf("the clock was set, and the reference was used %v from now", off)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

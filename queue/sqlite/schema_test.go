@@ -277,6 +277,7 @@ func TestPlans(t *testing.T) {
 		{nextLapseQuery, "INDEX attempt_open"},
 		{givenQuery, "INDEX attempt_by_part (message=?)"},
 		{forgetQuery, "INDEX reference_by_age (used<?)"},
+		{referencePurge, "INDEX reference_by_age (used<?)"},
 		{attemptQuery, "INTEGER PRIMARY KEY (rowid=?)"},
 		{partsQuery, "PRIMARY KEY (message=?)"},
 		{confusableQuery, "INDEX message_by_recipient (recipient=?)"},

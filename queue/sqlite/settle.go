@@ -311,8 +311,8 @@ func (t *tx) advance(r *record, a attempt) error {
 }
 
 // certain takes the flag of a possible duplicate from a message, when all its
-// attempts have an outcome and no part was accepted, or is under way, twice.
-// It returns words for the timeline.
+// attempts have an outcome and no part was accepted, or is under way, twice, nor
+// is to leave once more. It returns words for the timeline.
 func (t *tx) certain(r *record) (string, error) {
 	if !r.msg.Duplicate {
 		return "", nil
@@ -323,6 +323,11 @@ func (t *tx) certain(r *record) (string, error) {
 			SELECT 1 FROM attempt WHERE message = ?1 AND outcome IN ('accepted', 'open') GROUP BY part HAVING count(*) > 1
 		)`, r.seq))
 	if err != nil || doubt {
+		return "", err
+	}
+	earlier, err := all(t, scalar[int], `SELECT DISTINCT part FROM attempt
+		WHERE message = ? AND outcome = 'accepted' AND (obsolete OR copy > 0)`, r.seq)
+	if err != nil || slices.ContainsFunc(earlier, func(n int) bool { return r.part(n).State == sms.Queued }) {
 		return "", err
 	}
 	r.msg.Duplicate = false
