@@ -50,6 +50,8 @@ type store struct {
 	slow atomic.Int64 // how long GiveBack takes, in nanoseconds
 
 	byClock atomic.Int32 // hand-overs whose validity would have changed with the clock
+
+	claimed func() // called when a claim is in the database, and its line does not know; may be nil
 }
 
 func (s *store) look(c queue.Claim) {
@@ -71,7 +73,11 @@ func (s *store) Claim(ctx context.Context, by queue.By) (queue.Claim, error) {
 	if err := s.fails(); err != nil {
 		return queue.Claim{}, err
 	}
-	return s.Store.Claim(ctx, by)
+	c, err := s.Store.Claim(ctx, by)
+	if err == nil && s.claimed != nil {
+		s.claimed()
+	}
+	return c, err
 }
 
 func (s *store) GiveBack(ctx context.Context, c queue.Claim, why string) error {

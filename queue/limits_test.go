@@ -65,6 +65,14 @@ func TestLimits(t *testing.T) {
 			w.until(time.Minute)
 			w.heard("0s a 1/1", "10s a alarm", "20s a /2")
 		}},
+		{"an alarm goes between the parts where there is no rest", held(sms.Limits{PerMinute: 60}), func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			w.addOne("1", parts(3))
+			w.until(time.Second)
+			w.addOne("alarm", priority(1))
+			w.until(time.Minute)
+			w.heard("0s a 1/1", "5s a alarm", "10s a /2", "15s a /3")
+		}},
 		{"hours begin", held(sms.Limits{Hours: office}), func(w *world) {
 			w.serve("a", takes(time.Second))
 			w.add("1", "2")

@@ -22,6 +22,7 @@ type status struct {
 	rests    time.Time // since when, if idle
 	yielding bool      // it has held a claim for long while its line was busy
 	held     int       // priority of the claim that it holds; 0: none
+	missed   int       // the most urgent priority that came since it asked, and found no free line; 0: none
 	busy     time.Time // since when its line has a part on the air, if it has
 
 	until  time.Time // when its SIM is held by its limits: the end of that
@@ -119,12 +120,21 @@ func (r *roster) urge(work []Work) {
 
 // outrank has as many lines as there are messages give back what they hold for
 // them: those first that will be free first, as far as one can tell. A part that
-// has been on the air for very long is no good sign.
+// has been on the air for very long is no good sign. A line that holds nothing may
+// be getting something less urgent right now, so it is told what it misses.
 func (r *roster) outrank(k Work) {
+	if k.Count <= 0 {
+		return
+	}
 	var fit []*worker
 	for _, w := range r.workers {
-		if _, ok := w.fits(k.Lane, k.Priority); ok && w.held > k.Priority {
+		_, ok := w.fits(k.Lane, k.Priority)
+		switch {
+		case !ok:
+		case w.held > k.Priority:
 			fit = append(fit, w)
+		case w.held == 0 && (w.missed == 0 || w.missed > k.Priority):
+			w.missed = k.Priority
 		}
 	}
 	long := func(w *worker) int {
@@ -134,7 +144,7 @@ func (r *roster) outrank(k Work) {
 		return 0
 	}
 	slices.SortFunc(fit, func(a, b *worker) int { return cmp.Or(long(a)-long(b), a.busy.Compare(b.busy)) })
-	for _, w := range fit[:min(max(k.Count, 0), len(fit))] {
+	for _, w := range fit[:min(k.Count, len(fit))] {
 		w.held = 0
 		poke(w.urge)
 	}

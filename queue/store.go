@@ -40,8 +40,8 @@ type Store interface {
 	PartSent(ctx context.Context, c Claim, o sms.Outcome) (Claim, error)
 
 	// Settle ends a claim with the outcome of its last hand-over, and lets
-	// [sms.Rules.After] decide what comes next. [ErrLost] when the attempt is no
-	// longer open.
+	// [sms.Rules.After] decide what comes next; c.By says who is in service by now.
+	// [ErrLost] when the attempt is no longer open.
 	Settle(ctx context.Context, c Claim, o sms.Outcome) error
 
 	// Abandon makes unknown every attempt that is open: those of a process that

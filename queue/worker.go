@@ -106,6 +106,7 @@ func (w *worker) wanted(ctx context.Context) bool {
 func (w *worker) fetchOne(ctx context.Context) (Claim, error) {
 	by := w.by
 	by.Alone, by.OthersRest = w.q.roster.alone(w)
+	w.q.roster.update(func() { w.missed = 0 })
 	c, err := w.q.store.Claim(ctx, by)
 	return c.lasting(), err
 }
@@ -181,7 +182,13 @@ func (w *worker) hold(ctx context.Context, c Claim) {
 		return
 	default:
 	}
-	w.q.roster.update(func() { w.held = c.Message.Priority })
+	w.q.roster.update(func() {
+		w.held = c.Message.Priority
+		if 0 < w.missed && w.missed < w.held { // it came while this was claimed
+			w.held = 0
+			poke(w.urge)
+		}
+	})
 	patience := time.NewTimer(holdPatience)
 	defer patience.Stop()
 	most := time.NewTimer(holdMost)
@@ -324,10 +331,17 @@ func (w *worker) carry(ctx context.Context, c Claim) {
 	}
 }
 
-// outranked reports whether the fetcher holds something more urgent: the rest of
-// the message waits then.
+// outranked reports whether something more urgent is to go before the rest of the
+// message: the fetcher holds it, or that of a paced line, which claims nothing ahead,
+// is to get it.
 func (w *worker) outranked(c Claim) (yes bool) {
-	w.q.roster.update(func() { yes = w.held > 0 && w.held < c.Message.Priority })
+	w.q.roster.update(func() {
+		next := w.held
+		if w.paced {
+			next = w.missed
+		}
+		yes = next > 0 && next < c.Message.Priority
+	})
 	return yes
 }
 
@@ -368,6 +382,7 @@ func (w *worker) end(ctx context.Context, e ending) {
 		w.done <- e
 		return
 	}
+	e.claim.By.Alone, e.claim.By.OthersRest = w.q.roster.alone(w) // by now
 	w.settled(ctx, e)
 	w.q.stir()
 	w.q.roster.urge([]Work{{e.claim.Message.Lane, e.claim.Message.Priority, 1}}) // another may take it now

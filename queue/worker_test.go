@@ -282,6 +282,19 @@ func TestLines(t *testing.T) {
 				w.Error("it started over although its SIM was only busy")
 			}
 		}},
+		{"what is more urgent comes while less is claimed", sms.Rules{}, func(w *world) {
+			w.serve("a", takes(5*time.Second))
+			alarm := w.message("alarm", urgent)
+			claims := 0
+			w.store.claimed = func() { // which the line does not know yet
+				if claims++; claims == 2 {
+					w.ok(w.queue.Add(w.ctx, sms.Batch{Messages: []sms.Message{alarm}}))
+				}
+			}
+			w.addAll("1", "2", "3")
+			w.until(20 * time.Second)
+			w.heard("0s a 1", "5s a alarm", "10s a 2", "15s a 3")
+		}},
 		{"what comes back urgent goes before what another holds", sms.Rules{}, func(w *world) {
 			w.serve("a", after(2*time.Second, notSent))
 			w.addOne("alarm", urgent)

@@ -245,6 +245,32 @@ func TestNoReplyToNullSender(t *testing.T) {
 	}
 }
 
+// A large mail has longer to be stored: the disk of a small board takes minutes for
+// what may be in one.
+func TestStorePatience(t *testing.T) {
+	for _, n := range []int{1, 10_000} {
+		gate, _ := testGate(t)
+		var patience time.Duration
+		gate.Queue = addFunc(func(ctx context.Context, b sms.Batch) error {
+			until, _ := ctx.Deadline()
+			patience = time.Until(until)
+			return nil
+		})
+		addr, _ := serve(t, &Server{Gate: gate})
+		p := dial(t, addr)
+		p.envelope()
+		p.write("\r\n" + script)
+		for i := range n - 1 {
+			p.write(fmt.Sprintf("to:4477009%05d\r\n", i))
+		}
+		p.write(".\r\n")
+		p.expect(250)
+		if each := time.Duration(n) * storeEach; patience <= each || patience > storeTimeout+each {
+			t.Errorf("%d messages have %v to be stored", n, patience)
+		}
+	}
+}
+
 // 250 only when it is stored; what passes is 4xx, so that the sender keeps it.
 func TestStoreAway(t *testing.T) {
 	gate, _ := testGate(t)

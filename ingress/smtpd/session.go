@@ -21,8 +21,13 @@ import (
 // mailbox is the local part that takes scripts.
 const mailbox = "sms"
 
-// storeTimeout bounds the wait for the store while a sender waits for 250.
-const storeTimeout = 30 * time.Second
+// storeTimeout bounds the wait for the store while a sender waits for 250, with
+// storeEach for each message: 100,000 take a slow disk minutes, and a sender waits
+// for ten. RFC 5321, 4.5.3.2.6.
+const (
+	storeTimeout = 30 * time.Second
+	storeEach    = 5 * time.Millisecond
+)
 
 // session is a connection's dialogue, as go-smtp calls it.
 type session struct {
@@ -179,10 +184,13 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	case mail.longestLine > lineMax:
 		return tooLarge("a line has 1 MiB at most")
 	}
+	items := script.Items()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+time.Duration(len(items))*storeEach)
+	defer cancel()
 	receipt, err := s.door.Gate.Submit(ctx, account, ingress.Submission{
 		Source: "smtp " + s.peer.String(),
 		Note:   script.Note(),
-		Items:  script.Items(),
+		Items:  items,
 		Params: script.Params,
 		Events: func(r ingress.Receipt) []sms.Event { return s.replies(mail, script, r) },
 	})
