@@ -74,9 +74,12 @@ func (p *Part) ApplyOutcome(o Outcome, sim string, repeat bool) {
 	}
 }
 
-// ApplyStatus is what a status report makes of a part that left by sim.
+// ApplyStatus is what a status report makes of a part that left by sim. A part
+// that another SIM has sent again stays with that one, where the other parts are.
 func (p *Part) ApplyStatus(st pdu.Status, sim string, mr byte) {
-	p.SIM, p.MR = sim, mr
+	if p.State != Sent {
+		p.SIM, p.MR = sim, mr
+	}
 	switch st.Class() {
 	case pdu.StatusDelivered:
 		p.State = Delivered

@@ -105,9 +105,13 @@ func TestApplyStatus(t *testing.T) {
 		{Sent, 0x60, Failed},
 		{Sent, 0x80, Failed},
 	} {
-		p := Part{State: c.from}
+		p := Part{State: c.from, SIM: "a", MR: 3}
+		sim, mr := "b", byte(4)
+		if c.from == Sent { // the other parts have left by the SIM that it was sent again by
+			sim, mr = "a", 3
+		}
 		p.ApplyStatus(c.status, "b", 4)
-		if p.State != c.want || p.SIM != "b" || p.MR != 4 {
+		if p.State != c.want || p.SIM != sim || p.MR != mr {
 			t.Errorf("%s with status %02X became %+v, want %s", c.from, byte(c.status), p, c.want)
 		}
 	}

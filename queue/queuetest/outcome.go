@@ -128,6 +128,15 @@ var outcomeTests = []test{
 		e.settle(e.claimID("a", id), accepted(2))
 		e.want(id, sms.Sent, sms.Sent, sms.Sent)
 	}},
+	{name: "given back when a part could not be delivered", run: func(e *env) {
+		id := e.add(2)
+		c, err := e.store.PartSent(e.ctx, e.claim("a"), accepted(1))
+		e.ok(err)
+		e.report("a", 1, string(number), noRoute, true)
+		e.ok(e.store.GiveBack(e.ctx, c, "going down"))
+		e.want(id, sms.Failed, sms.Failed, sms.Failed)
+		e.nothing("a")
+	}},
 	{name: "settled between parts", run: func(e *env) {
 		id := e.add(2)
 		e.settle(e.claim("a"), accepted(1))
@@ -374,6 +383,20 @@ var doubtTests = []test{
 		e.ok(e.store.Late(e.ctx, first.Attempt, refused(congestion)))
 		e.want(id, sms.Unknown, sms.Unknown)
 		e.flagged(id, true)
+	}},
+	{name: "a late result after all parts began again", rules: routes, run: func(e *env) {
+		for _, late := range []sms.Outcome{accepted(9), refused(congestion), notSent} {
+			id := e.add(2, escalate(1))
+			c, err := e.store.PartSent(e.ctx, e.claimID("a", id), accepted(1))
+			e.ok(err)
+			e.settle(c, ambiguous)
+			e.overdue(unknownWait)
+			e.overdue(escalateAfter)
+			e.want(id, sms.Queued, sms.Queued, sms.Queued)
+			e.ok(e.store.Late(e.ctx, c.Attempt, late))
+			e.flagged(id, true) // the handset has part 1, and gets it again
+			e.ok(e.store.Cancel(e.ctx, id))
+		}
 	}},
 	{name: "a late result after the cancel", run: func(e *env) {
 		late := func(o sms.Outcome) sms.ID {

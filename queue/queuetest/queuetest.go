@@ -30,7 +30,7 @@ type Store interface {
 // and is closed by the cleanup of t. Most tests run in a bubble of
 // [testing/synctest].
 func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) {
-	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests} {
+	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests, stateTests} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { c.run(begin(t, open, c.rules)) })

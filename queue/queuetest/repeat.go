@@ -33,6 +33,9 @@ var repeatTests = []test{
 	{name: "repeat: another message almost seven days before", run: func(e *env) {
 		e.repeats(false, func() { e.sent("a", 1); time.Sleep(7*24*time.Hour - time.Hour) }, func() {})
 	}},
+	{name: "repeat: another message on its way", run: func(e *env) {
+		e.repeats(false, func() {}, func() { e.claimID("a", e.add(1)) })
+	}},
 	{name: "repeat: another message seven days before", run: func(e *env) {
 		e.repeats(true, func() { e.sent("a", 1); time.Sleep(7 * 24 * time.Hour) }, func() {})
 	}},

@@ -279,6 +279,33 @@ var reportTests = []test{
 		e.report("b", 3, string(number), noRoute, true)
 		e.want(id, sms.Failed, sms.Failed)
 	}},
+	{name: "of the first copy, the rest stays with the second", run: func(e *env) {
+		id := e.add(3)
+		e.settle(e.claim("a"), ambiguous)
+		e.overdue(unknownWait)
+		c, err := e.store.PartSent(e.ctx, e.claimID("b", id), accepted(3))
+		e.ok(err)
+		c, err = e.store.PartSent(e.ctx, c, accepted(4))
+		e.ok(err)
+		e.report("a", 17, string(number), received, true)
+		e.settle(c, refused(congestion))
+		m := e.want(id, sms.Queued, sms.Delivered, sms.Sent, sms.Queued)
+		e.overdue(time.Until(m.Due))
+		e.nothing("a") // the handset would join neither
+		e.claimID("b", id)
+	}},
+	{name: "on one part does not cut the back-off of the next short", run: func(e *env) {
+		id := e.add(3)
+		e.settle(e.claim("a"), accepted(17))
+		c := e.claimID("a", id)
+		e.settle(c, refused(congestion))
+		before := e.want(id, sms.Queued)
+		e.report("a", 17, string(number), received, true)
+		after := e.want(id, sms.Queued, sms.Delivered, sms.Queued)
+		if !after.Due.Equal(before.Due) || after.Why != before.Why {
+			e.Errorf("due at %v (%s), was due at %v (%s)", after.Due, after.Why, before.Due, before.Why)
+		}
+	}},
 	{name: "none comes", run: func(e *env) {
 		id := e.sent("a", 17, validFor(time.Hour))
 		e.overdue(time.Hour)

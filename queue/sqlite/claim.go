@@ -222,7 +222,7 @@ const earlierQuery = `SELECT CASE WHEN repeat THEN asked ELSE id & 255 END FROM 
 // same number while a service centre could still hold it.
 const confusableQuery = `SELECT EXISTS (
 	SELECT 1 FROM message m JOIN attempt a ON a.message = m.seq
-	WHERE m.recipient = ? AND a.sim = ? AND a.outcome IN ('accepted', 'unknown') AND a.started >= ?
+	WHERE m.recipient = ? AND a.sim = ? AND a.outcome IN ('accepted', 'unknown', 'open') AND a.started >= ?
 		AND NOT (a.message = ? AND a.part = ?))`
 
 // heldMost is how long a service centre may hold a message: its longest validity.

@@ -119,9 +119,13 @@ func setMeanwhile(before, now time.Time, sameBoot bool, passed time.Duration) ti
 // One that waits for a time of the clock keeps it, see [sms.Message].At.
 const waits = `(state IN ('queued', 'sending', 'unknown') OR state = 'scheduled' AND at IS NULL OR state = 'sent' AND review IS NOT NULL)`
 
+// forgottenQuery finds the newest attempt from before a time: attempts begin in the
+// order of their keys, so that only later ones are read.
+const forgottenQuery = `SELECT coalesce((SELECT id FROM attempt WHERE started < ? ORDER BY id DESC LIMIT 1), 0)`
+
 // shift moves the times of what waits. Attempts move with their messages, because
-// reports are matched by them, and those that a service centre may still hold, because
-// TP-RD depends on them; the timeline keeps what the clock showed.
+// reports are matched by them, and so do all that a service centre may hold still,
+// because TP-RD depends on them; the timeline keeps what the clock showed.
 func (t *tx) shift(step time.Duration) error {
 	t.log.Warn("the clock was set: the times of all that waits are moved with it", "by", step.Round(time.Second))
 	if step.Abs() > day {
@@ -129,8 +133,15 @@ func (t *tx) shift(step time.Duration) error {
 			return err
 		}
 	}
+	forgotten, err := scalar[int64](t.row(forgottenQuery, millis(time.Now().Add(-step-heldMost))))
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1
+		WHERE id > ?2 OR message IN (SELECT seq FROM message WHERE `+waits+`)`, step.Milliseconds(), forgotten); err != nil {
+		return err
+	}
 	for _, query := range []string{
-		`UPDATE attempt SET started = started + ?1, ended = ended + ?1, lease = lease + ?1 WHERE message IN (SELECT seq FROM message WHERE state = 'sent' OR ` + waits + `)`,
 		`UPDATE message SET due = due + ?1, review = review + ?1, expires = expires + ?1, avoid_until = avoid_until + ?1 WHERE ` + waits,
 		`UPDATE event SET due = due + ?1 WHERE state = 'waiting'`,
 		`UPDATE inbound SET due = due + ?1 WHERE due IS NOT NULL`,

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cellpost/queue"
@@ -149,6 +150,45 @@ func TestClockSetRepeat(t *testing.T) {
 	if again := handOver(sms.Outcome{Kind: sms.Ambiguous}); again.Repeat {
 		t.Error("the service centre is asked to refuse what it may take for another message")
 	}
+}
+
+// TestClockSetBetween: however the clock is set, a service centre is not asked to
+// drop a second copy where it may hold another message for that number.
+func TestClockSetBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, &sms.Rules{UnknownWait: time.Minute, EscalateAfter: time.Minute})
+		addShop(t, s)
+		b := batch(2)
+		for i := range b.Messages {
+			b.Messages[i].Resend, b.Messages[i].To = true, b.Messages[0].To
+		}
+		ok := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ok(s.Add(t.Context(), b))
+		by := queue.By{SIM: "a", Modem: "m", Alone: true}
+		for _, o := range []sms.Outcome{{Kind: sms.Accepted, MR: 1}, {Kind: sms.Ambiguous}} {
+			c, err := s.Claim(t.Context(), by)
+			ok(err)
+			ok(s.Settle(t.Context(), c, o))
+		}
+		const month = 30 * 24 * time.Hour
+		time.Sleep(month) // to the store the clock was set
+		s.setBy(month)
+		_, err := s.Now(t.Context())
+		ok(err)
+		time.Sleep(time.Minute)
+		_, err = s.Overdue(t.Context(), nil)
+		ok(err)
+		c, err := s.Claim(t.Context(), by)
+		ok(err)
+		if c.Repeat {
+			t.Error("the SIM has sent another message to that number a minute ago")
+		}
+	})
 }
 
 // TestClockSlewed: what is slewed changes nothing until it adds up.

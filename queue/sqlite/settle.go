@@ -30,7 +30,7 @@ func (s *Store) GiveBack(ctx context.Context, c queue.Claim, why string) error {
 			State: sms.Queued, Due: m.Due, Review: m.Review, Lane: m.Lane,
 			Avoid: m.Avoid, AvoidUntil: m.AvoidUntil, Why: why,
 		}
-		if slices.ContainsFunc(m.Parts, taken) {
+		if slices.ContainsFunc(m.Parts, told) {
 			step = t.afterParts(r, a)
 		}
 		return t.applyAndMatch(r, a, step, "given back", r.hop(a)+": "+why)
@@ -206,7 +206,7 @@ func (t *tx) late(a attempt, r *record, o sms.Outcome) error {
 }
 
 // lateStep draws the conclusion from a late result. Acceptance stops a repeat
-// that has not begun; a refusal counts when the message still waits and no
+// that has not begun, and disproves a failure; a refusal counts when the message still waits and no
 // other hand-over of the part is in doubt.
 func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 	p := r.part(a.part)
@@ -216,7 +216,7 @@ func (t *tx) lateStep(a attempt, r *record, o sms.Outcome) error {
 	switch {
 	case a.obsolete, a.copy > 0:
 		return t.save(r)
-	case taken(after) && (waits || p.State == sms.Sending):
+	case taken(after) && (waits || p.State == sms.Sending || p.State == sms.Failed):
 		*p = after
 		return t.advance(r, a)
 	case taken(after), !waits, r.msg.State != sms.Unknown && r.msg.State != sms.Queued:
@@ -286,11 +286,14 @@ func (t *tx) end(a attempt, r *record, o sms.Outcome) error {
 // taken reports whether the network has accepted a part.
 func taken(p sms.Part) bool { return p.State == sms.Sent || p.State == sms.Delivered }
 
+// told reports whether the network has said of a part what became of it.
+func told(p sms.Part) bool { return taken(p) || p.State == sms.Failed }
+
 // afterParts decides by the parts, when no hand-over of the message is open
 // any more: those that are still to go wait for the SIM of the others.
 func (t *tx) afterParts(r *record, a attempt) sms.Step {
 	step := t.rules.Progress(r.msg, t.now)
-	if step.State != sms.Sending && step.State != sms.Queued {
+	if step.State != sms.Sending { // one that is queued keeps its place, and its back-off
 		return step
 	}
 	return t.rules.Rest(r.msg, t.now, "the other parts are still to go")
@@ -303,6 +306,9 @@ func (t *tx) advance(r *record, a attempt) error {
 		return t.save(r)
 	}
 	step := t.afterParts(r, a)
+	if step.State == sms.Queued && r.msg.State == sms.Queued && step.Lane == r.msg.Lane {
+		step.Why = r.msg.Why // it waits for what it waited for
+	}
 	if step.State != r.msg.State || step.Why != r.msg.Why {
 		return t.apply(r, step, string(step.State), step.Why)
 	}
@@ -312,13 +318,14 @@ func (t *tx) advance(r *record, a attempt) error {
 
 // certain takes the flag of a possible duplicate from a message, when all its
 // attempts have an outcome and no part was accepted, or is under way, twice, nor
-// is to leave once more. It returns words for the timeline.
+// is to leave once more, or goes again because all parts do. It returns words for
+// the timeline.
 func (t *tx) certain(r *record) (string, error) {
 	if !r.msg.Duplicate {
 		return "", nil
 	}
 	doubt, err := scalar[bool](t.row(`SELECT EXISTS (
-			SELECT 1 FROM attempt WHERE message = ?1 AND outcome = 'unknown'
+			SELECT 1 FROM attempt WHERE message = ?1 AND (outcome = 'unknown' OR outcome = 'accepted' AND obsolete)
 		) OR EXISTS (
 			SELECT 1 FROM attempt WHERE message = ?1 AND outcome IN ('accepted', 'open') GROUP BY part HAVING count(*) > 1
 		)`, r.seq))
@@ -326,7 +333,7 @@ func (t *tx) certain(r *record) (string, error) {
 		return "", err
 	}
 	earlier, err := all(t, scalar[int], `SELECT DISTINCT part FROM attempt
-		WHERE message = ? AND outcome = 'accepted' AND (obsolete OR copy > 0)`, r.seq)
+		WHERE message = ? AND outcome = 'accepted' AND copy > 0`, r.seq)
 	if err != nil || slices.ContainsFunc(earlier, func(n int) bool { return r.part(n).State == sms.Queued }) {
 		return "", err
 	}
