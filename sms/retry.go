@@ -43,6 +43,9 @@ func (r *Rules) Retry(m Message, left, refunded bool, now time.Time) (Step, erro
 
 // noRetry says why a message may not be sent again; empty: it may.
 func noRetry(m Message, now time.Time) string {
+	if m.To == Number(MaskNumber(string(m.To))) {
+		return "its number and text have been taken out"
+	}
 	switch m.State {
 	case Failed, Expired, Cancelled:
 		return ""

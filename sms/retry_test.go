@@ -55,6 +55,9 @@ func TestRetry(t *testing.T) {
 			}
 		})
 	}
+	if _, err := network.Retry(Message{State: Failed, To: "*23"}, false, false, start); !errors.Is(err, ErrNoRetry) {
+		t.Errorf("a number that was taken out: %v", err)
+	}
 	if _, err := homeOnly.Retry(Message{State: Failed, To: "4915112345678"}, false, false, start); !errors.Is(err, ErrNoRoute) {
 		t.Errorf("a number that has no route any more: %v", err)
 	}

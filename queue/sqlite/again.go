@@ -15,8 +15,9 @@ import (
 func (t *tx) second(r *record) (string, error) {
 	m := &r.msg
 	second, err := t.rules.Second(*m, sms.NewID(t.now), t.now)
-	if err != nil {
-		return "", err
+	if err != nil { // the clerk is not to stumble over it for ever
+		t.log.Error("a message cannot go to the second number", "account", m.Account, "message", m.ID, "err", err)
+		return "; could not go to the second number: " + err.Error(), nil
 	}
 	if second.State != sms.Failed {
 		err = t.debit([]sms.Message{second})
