@@ -207,8 +207,6 @@ func totalsOf(list []total) (t queue.Totals) {
 }
 
 const (
-	// nextLaneQuery steps from lane to lane.
-	nextLaneQuery = `SELECT min(lane) FROM message INDEXED BY message_claim WHERE state = 'queued' AND lane > ?`
 	foremostQuery = `SELECT id, due FROM message INDEXED BY message_claim
 		WHERE state = 'queued' AND lane = ? AND priority = ? AND account = ? ORDER BY due, seq LIMIT 1`
 	laneCountQuery = `SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_claim WHERE state = 'queued' AND lane = ? LIMIT ?)`
@@ -219,15 +217,14 @@ const (
 func readLanes(ctx context.Context, tx *sql.Tx) ([]queue.Waiting, error) {
 	var list []queue.Waiting
 	for lane := ""; ; {
-		var next sql.NullString
-		if err := tx.QueryRowContext(ctx, nextLaneQuery, lane).Scan(&next); err != nil {
-			return nil, err
-		}
-		if !next.Valid {
+		err := tx.QueryRowContext(ctx, queuedLaneQuery, lane).Scan(&lane)
+		if errors.Is(err, sql.ErrNoRows) {
 			slices.SortFunc(list, func(a, b queue.Waiting) int { return a.Since.Compare(b.Since) })
 			return list, nil
 		}
-		lane = next.String
+		if err != nil {
+			return nil, err
+		}
 		if strings.HasPrefix(lane, intakeLane) { // in a moment they are in another
 			continue
 		}

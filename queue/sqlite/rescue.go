@@ -308,18 +308,12 @@ func Restore(ctx context.Context, r *Rescue, copied string, at time.Time) (Resto
 // snapshotNow makes a snapshot. Where it cannot, the older ones must not be
 // restored any more.
 func snapshotNow(ctx context.Context, r *Rescue) error {
-	reader, err := OpenReader(r.Database)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	conn, err := reader.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
 	s := &Snapshots{Database: r.Database, Dir: r.Snapshots, Log: r.Log}
-	if _, err = s.take(ctx, conn, -1); err == nil {
+	err := s.reading(ctx, func(conn *sql.Conn) error {
+		_, err := s.take(ctx, conn, -1)
+		return err
+	})
+	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("no snapshot was made: %w; remove %s, for it is of the database before", err, r.Snapshots)

@@ -212,6 +212,11 @@ type Snapshots struct {
 // made is logged, and the next tried when it is due; only damage to the database
 // ends Run, see [IsDamaged].
 func (s *Snapshots) Run(ctx context.Context) error {
+	return s.reading(ctx, func(conn *sql.Conn) error { return s.keep(ctx, conn) })
+}
+
+// reading has a connection to the database used.
+func (s *Snapshots) reading(ctx context.Context, use func(*sql.Conn) error) error {
 	r, err := OpenReader(s.Database)
 	if err != nil {
 		return err
@@ -222,6 +227,10 @@ func (s *Snapshots) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	return use(conn)
+}
+
+func (s *Snapshots) keep(ctx context.Context, conn *sql.Conn) (err error) {
 	taken := int64(-1) // what data_version was at the last one
 	for wait := s.first(time.Now()); ; wait = s.Every {
 		select {
