@@ -49,8 +49,9 @@ func (t *table) messages(n int, reports bool) []sms.Message {
 	return kept.batch.Messages
 }
 
-// fillBatch is how many messages of a stock are stored at a time.
-const fillBatch = 10_000
+// fillBatch is how many messages of a stock are stored at a time: a larger batch
+// would still be on its way in when the store is closed.
+const fillBatch = queue.LargeBatch
 
 // fill makes a stock, the way that the gateway stores messages.
 func (t *table) fill(what string, n int, reports bool) *stock {

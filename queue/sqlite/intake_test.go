@@ -53,7 +53,7 @@ func TestIntakeAfterDeath(t *testing.T) {
 			}
 
 			s = openAt(t, path, &sms.Rules{})
-			if _, err := s.Reroute(t.Context()); err != nil {
+			if _, err := s.Reroute(t.Context()); err != nil { // the first one of this database
 				t.Fatal(err)
 			}
 			list, err := s.List(t.Context(), queue.Filter{Limit: 2 * n})
@@ -76,6 +76,42 @@ func TestIntakeAfterDeath(t *testing.T) {
 				t.Errorf("left over: %+v, %v", rest, err)
 			}
 		})
+	}
+}
+
+// TestIntakeAtStart: a start waits for what was on its way in only where the rules have
+// changed, for then it may be in lanes that nobody works in.
+func TestIntakeAtStart(t *testing.T) {
+	const n = 3 * queue.LargeBatch
+	path := filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, &sms.Rules{})
+	addShop(t, s)
+	if _, err := s.Reroute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(t.Context(), batch(n)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		rules *sms.Rules
+		waits bool
+	}{
+		{&sms.Rules{}, true},
+		{&sms.Rules{SIMs: []string{"a"}, Routes: []sms.Route{{Tiers: [][]string{{"a"}}}}}, false},
+	} {
+		s = openAt(t, path, c.rules)
+		if _, err := s.Reroute(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := all(s.tx, scanIntake, intakesQuery)
+		if waits := len(rest) > 0; err != nil || waits != c.waits {
+			t.Errorf("still on its way in: %+v, %v", rest, err)
+		}
+	}
+	for range n {
+		if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

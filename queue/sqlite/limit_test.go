@@ -197,7 +197,11 @@ func TestRerouteCutShort(t *testing.T) {
 
 	s = openAt(t, path, &sms.Rules{Routes: []sms.Route{{Prefix: "44", Tiers: [][]string{{"a"}}}}})
 	if err := s.write(t.Context(), func(tx *tx) error { // the process ends in the middle of Reroute
-		lanes, err := tx.unsettled()
+		same, err := tx.sameRouting()
+		if err != nil || same {
+			return fmt.Errorf("the routes are the same: %v, %w", same, err)
+		}
+		lanes, err := tx.waitingLanes()
 		if err != nil || len(lanes) != 2 {
 			return fmt.Errorf("lanes %v, %w", lanes, err)
 		}

@@ -90,25 +90,22 @@ func (t *tx) review(r *record, serving []string) error {
 }
 
 // Reroute gives today's lanes to what waits, see [queue.Store]. Under the rules of
-// the last start there is nothing to do. Batches that were on their way in when the
-// process ended are let in before, or taken back.
+// the last start there is nothing to do. Else batches that were on their way in when
+// the process ended are let in before, or taken back.
 func (s *Store) Reroute(ctx context.Context) (int, error) {
-	for more := true; more; {
-		var err error
-		more, err = ask(ctx, s, func(t *tx) (more bool, err error) {
-			_, more, err = s.intakes(t)
-			return more, err
-		})
-		if err != nil {
-			return 0, err
-		}
+	same, err := ask(ctx, s, (*tx).sameRouting)
+	if err != nil || same {
+		return 0, err
 	}
-	lanes, err := ask(ctx, s, (*tx).unsettled)
-	if err != nil || lanes == nil {
+	if err := s.endIntakes(ctx); err != nil {
+		return 0, err
+	}
+	lanes, err := ask(ctx, s, (*tx).waitingLanes)
+	if err != nil {
 		return 0, err
 	}
 	moved := 0
-	for _, lane := range lanes {
+	for _, lane := range slices.DeleteFunc(lanes, s.rules.Settled) {
 		n, err := s.readmitLane(ctx, lane)
 		if moved += n; err != nil {
 			return moved, err
@@ -120,19 +117,31 @@ func (s *Store) Reroute(ctx context.Context) (int, error) {
 	})
 }
 
-// unsettled returns the lanes whose messages have to be looked at; nil under the rules
-// of the last start. Until that is done the messages are in lanes of different rules,
-// and the database says so by naming none.
-func (t *tx) unsettled() ([]sms.Lane, error) {
+// sameRouting reports whether the messages are in lanes of today's rules. Until they
+// have been looked at they are in lanes of different ones, and the database says so
+// by naming none.
+func (t *tx) sameRouting() (bool, error) {
 	before, err := scalar[string](t.row(`SELECT rules FROM routing`))
 	if err != nil && !errors.Is(err, sql.ErrNoRows) || err == nil && before == t.rules.Routing() {
-		return nil, err
+		return err == nil, err
 	}
-	if _, err := t.exec(`DELETE FROM routing`); err != nil {
-		return nil, err
+	_, err = t.exec(`DELETE FROM routing`)
+	return false, err
+}
+
+// endIntakes waits for all that is on its way in.
+func (s *Store) endIntakes(ctx context.Context) error {
+	for more := true; more; {
+		var err error
+		more, err = ask(ctx, s, func(t *tx) (more bool, err error) {
+			_, more, err = s.intakes(t)
+			return more, err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	lanes, err := t.waitingLanes()
-	return slices.DeleteFunc(append([]sms.Lane{}, lanes...), t.rules.Settled), err
+	return nil
 }
 
 // Steps from lane to lane: there are few, and a million messages in them.
