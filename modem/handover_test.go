@@ -247,7 +247,7 @@ func TestTwoModems(t *testing.T) {
 	n := sim.NewNetwork(sim.NetworkOptions{})
 	dead := start(t, n, sim.Options{}, short)
 	dead.awaitState(modem.Ready)
-	well := start(t, n, sim.Options{}, short)
+	well := start(t, n, sim.Options{}, modem.Config{}) // whose time-outs no pause of the machine reaches
 	well.awaitState(modem.Ready)
 	dead.sim.Inject(sim.Fault{Kind: sim.Jam})
 	if o := dead.send(1, "lost"); o.Kind != sms.Ambiguous {
