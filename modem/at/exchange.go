@@ -39,6 +39,7 @@ type exchange struct {
 
 	phase   phase
 	timer   *time.Timer
+	passed  bool // the library has the prompt
 	written bool
 	info    []string
 	final   string // as normalised

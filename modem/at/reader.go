@@ -42,6 +42,19 @@ func (d *Dialogue) receive(b []byte) {
 		d.trace('<', "> ")
 		d.in.reset(rest)
 	}
+	d.passPrompt()
+}
+
+// passPrompt lets the library have the prompt that has come, unless what came with it
+// refuses the command: then the modem is past waiting for data, and would take them
+// for commands.
+func (d *Dialogue) passPrompt() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.current; x != nil && x.phase == prompted && !x.passed {
+		x.passed = true
+		d.feed.add(">")
+	}
 }
 
 // splitter cuts a stream into lines. CR and LF both end one: some modems send
@@ -160,7 +173,6 @@ func (d *Dialogue) prompt(line string) (rest string, ok bool) {
 		return line, false
 	}
 	x.phase = prompted
-	d.feed.add(">")
 	return strings.TrimLeft(rest, " "), true
 }
 
