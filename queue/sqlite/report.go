@@ -41,7 +41,8 @@ func (s *Store) Report(ctx context.Context, in sms.Report) (matched bool, err er
 	})
 }
 
-const storedQuery = `SELECT attempt IS NOT NULL FROM report WHERE sim = ? AND tpdu IN (?, ?)`
+const storedQuery = `SELECT attempt IS NOT NULL FROM report WHERE sim = ?1 AND tpdu = ?2
+	UNION ALL SELECT attempt IS NOT NULL FROM report WHERE sim = ?1 AND tpdu = ?3`
 
 // candidate is an attempt that a report may be about, by the number that it
 // went to.

@@ -148,7 +148,7 @@ func (s *Store) endIntakes(ctx context.Context) error {
 const (
 	queuedLaneQuery  = `SELECT lane FROM message INDEXED BY message_claim WHERE state = 'queued' AND lane > ? ORDER BY lane LIMIT 1`
 	waitingLaneQuery = `SELECT lane FROM message INDEXED BY message_waiting
-		WHERE state IN ('scheduled', 'held', 'unknown') AND lane > ? ORDER BY lane LIMIT 1`
+		WHERE (state = 'scheduled' OR state = 'held' OR state = 'unknown') AND lane > ? ORDER BY lane LIMIT 1`
 )
 
 // waitingLanes returns the lanes of the messages that something is still to be sent of,

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -464,6 +465,30 @@ func TestPlannedOnce(t *testing.T) {
 	if len(planned) > 0 {
 		t.Errorf("planned again: %q", planned)
 	}
+	for query := range s.tx.prepared {
+		if steps := program(t, s, query); slices.Contains(steps, "OpenEphemeral") {
+			t.Errorf("a table is made for it each time: %s", query)
+		}
+	}
+}
+
+// program are the steps of a statement, by the names of SQLite.
+func program(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	rows, err := s.Reader.db.QueryContext(t.Context(), "EXPLAIN "+lasting(query), make([]any, strings.Count(query, "?"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := collect(rows, func(r scanner) (step string, err error) {
+		var address, p1, p2, p3, p5 int
+		var p4, comment any
+		err = r.Scan(&address, &step, &p1, &p2, &p3, &p4, &p5, &comment)
+		return step, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return steps
 }
 
 // TestJoins has what is asked for while a transaction is at work carried out in the

@@ -1,4 +1,6 @@
 -- Times are UTC milliseconds; NULL is "never". Flags are 0 or 1.
+-- What is checked with each hand-over is written with OR: for IN with more than two
+-- values SQLite makes a table of them each time.
 
 CREATE TABLE account (
     name          TEXT PRIMARY KEY CHECK (name <> ''),
@@ -30,8 +32,9 @@ CREATE TABLE message (
     escalate    INTEGER NOT NULL CHECK (escalate BETWEEN 0 AND 2),
     resend      INTEGER NOT NULL CHECK (resend IN (0, 1)),
     report      INTEGER NOT NULL CHECK (report IN (0, 1)),
-    state       TEXT NOT NULL CHECK (state IN ('queued', 'scheduled', 'held', 'sending', 'sent',
-                                               'delivered', 'unknown', 'failed', 'expired', 'cancelled')),
+    state       TEXT NOT NULL CHECK (state = 'queued' OR state = 'scheduled' OR state = 'held' OR state = 'sending' OR
+                                            state = 'sent' OR state = 'delivered' OR state = 'unknown' OR
+                                            state = 'failed' OR state = 'expired' OR state = 'cancelled'),
     due         INTEGER CHECK (due IS NOT NULL OR state NOT IN ('queued', 'scheduled')),
     review      INTEGER,
     expires     INTEGER NOT NULL,
@@ -64,7 +67,8 @@ CREATE TABLE part (
     message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
     n       INTEGER NOT NULL CHECK (n BETWEEN 1 AND 255),
     tpdu    BLOB NOT NULL,
-    state   TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'sent', 'delivered', 'unknown', 'failed')),
+    state   TEXT NOT NULL CHECK (state = 'queued' OR state = 'sending' OR state = 'sent' OR
+                                        state = 'delivered' OR state = 'unknown' OR state = 'failed'),
     sim     TEXT NOT NULL,
     mr      INTEGER NOT NULL CHECK (mr BETWEEN 0 AND 255),
     PRIMARY KEY (message, n)
@@ -78,7 +82,8 @@ CREATE TABLE attempt (
     modem      TEXT NOT NULL,
     repeat     INTEGER NOT NULL CHECK (repeat IN (0, 1)), -- asked the SC to reject a duplicate
     asked      INTEGER NOT NULL CHECK (asked BETWEEN 0 AND 255), -- TP-MR asked for, of a repeat; else it is the low octet of id
-    outcome    TEXT NOT NULL CHECK (outcome IN ('open', 'accepted', 'refused', 'unknown', 'not sent')),
+    outcome    TEXT NOT NULL CHECK (outcome = 'open' OR outcome = 'accepted' OR outcome = 'refused' OR
+                                             outcome = 'unknown' OR outcome = 'not sent'),
     mr         INTEGER CHECK (mr BETWEEN 0 AND 255),
     cause_set  INTEGER NOT NULL,
     cause_code INTEGER NOT NULL,

@@ -1,3 +1,3 @@
 -- The lanes in use are found at every start, with message_claim for what is queued.
 CREATE INDEX message_waiting ON message (lane)
-    WHERE state IN ('scheduled', 'held', 'unknown');
+    WHERE state = 'scheduled' OR state = 'held' OR state = 'unknown';
