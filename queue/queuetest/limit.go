@@ -126,6 +126,33 @@ var limitTests = []test{
 		e.flagged(id, false)
 		e.tells(id, "accepted", "sending", "part sent", "sending", "part sent", "sending", "sent")
 	}},
+	{name: "a SIM rests after a part whose report was there before", rules: limited(sms.Limits{Gap: 10 * time.Second}), run: func(e *env) {
+		id := e.add(2)
+		c := e.claim("a")
+		e.report("a", 17, string(number), noRoute, false)
+		_, err := e.store.PartSent(e.ctx, c, accepted(17))
+		e.held(err, 10*time.Second, false, "rests")
+		e.want(id, sms.Failed, sms.Failed, sms.Failed)
+	}},
+	{name: "a SIM rests after a part of the second copy, and the first turns out to have arrived", rules: limited(sms.Limits{Gap: 10 * time.Second}), run: func(e *env) {
+		id := e.add(2, confirm(""))
+		e.settle(e.claim("a"), ambiguous)
+		e.overdue(unknownWait)
+		e.overdue(escalateAfter)
+		for mr := range byte(2) {
+			e.settle(e.claimID("a", id), accepted(mr))
+			time.Sleep(10 * time.Second)
+		}
+		e.report("a", 1, string(number), received, true)
+		e.overdue(within)
+		c, err := e.store.Claim(e.ctx, queue.By{SIM: "a", Modem: "modem-a", Alone: true})
+		e.ok(err)
+		e.vague(214, id, received, false) // it may be of this part, or of the first hand-over
+		_, err = e.store.PartSent(e.ctx, c, accepted(2))
+		e.held(err, 10*time.Second, false, "rests")
+		e.want(id, sms.Delivered, sms.Delivered, sms.Delivered)
+		e.flagged(id, true)
+	}},
 	{name: "what is more urgent goes between the parts", rules: limited(sms.Limits{Gap: 10 * time.Second}), run: func(e *env) {
 		id := e.add(2)
 		_, err := e.store.PartSent(e.ctx, e.claimID("a", id), accepted(1))

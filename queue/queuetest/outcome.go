@@ -313,7 +313,7 @@ var doubtTests = []test{
 		e.flagged(id, false)
 	}},
 	{name: "a late result does not make a message certain that starts over", rules: routes, run: func(e *env) {
-		for _, late := range []sms.Outcome{accepted(9), refused(noSuchNumber)} {
+		for _, late := range []sms.Outcome{accepted(9), refused(noSuchNumber), refused(congestion), notSent} {
 			id := e.add(2, escalate(1))
 			c, err := e.store.PartSent(e.ctx, e.claimID("a", id), accepted(1))
 			e.ok(err)
@@ -383,20 +383,6 @@ var doubtTests = []test{
 		e.ok(e.store.Late(e.ctx, first.Attempt, refused(congestion)))
 		e.want(id, sms.Unknown, sms.Unknown)
 		e.flagged(id, true)
-	}},
-	{name: "a late result after all parts began again", rules: routes, run: func(e *env) {
-		for _, late := range []sms.Outcome{accepted(9), refused(congestion), notSent} {
-			id := e.add(2, escalate(1))
-			c, err := e.store.PartSent(e.ctx, e.claimID("a", id), accepted(1))
-			e.ok(err)
-			e.settle(c, ambiguous)
-			e.overdue(unknownWait)
-			e.overdue(escalateAfter)
-			e.want(id, sms.Queued, sms.Queued, sms.Queued)
-			e.ok(e.store.Late(e.ctx, c.Attempt, late))
-			e.flagged(id, true) // the handset has part 1, and gets it again
-			e.ok(e.store.Cancel(e.ctx, id))
-		}
 	}},
 	{name: "a late result after the cancel", run: func(e *env) {
 		late := func(o sms.Outcome) sms.ID {

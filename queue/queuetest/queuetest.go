@@ -28,17 +28,24 @@ type Store interface {
 
 // Run tests a store. open returns an empty one that decides by the rules given
 // and is closed by the cleanup of t. Most tests run in a bubble of
-// [testing/synctest].
-func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) {
+// [testing/synctest]. It returns what the store was seen to do to messages.
+func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) *Seen {
+	seen := NewSeen()
 	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests, stateTests} {
 		for _, c := range group {
-			t.Run(c.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { c.run(begin(t, open, c.rules)) })
+			seen.Run(t, c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := begin(t, open, c.rules)
+					e.store = Watch(e.store, seen)
+					c.run(e)
+					e.lookBack()
+				})
 			})
 		}
 	}
 	t.Run("concurrent callers", func(t *testing.T) { concurrent(begin(t, open, sms.Rules{})) })
 	t.Run("concurrent credit", func(t *testing.T) { concurrentCredit(begin(t, open, sms.Rules{})) })
+	return seen
 }
 
 // test is one property of a store.

@@ -38,6 +38,20 @@ var stateTests = []test{
 			e.want(id, sms.Failed)
 		}
 	}},
+	{name: "the end of a hand-over, when the copy before it could not be delivered", run: func(e *env) {
+		for _, end := range ends {
+			id, first, second := e.sentAgain()
+			e.ok(e.store.Late(e.ctx, first.Attempt, accepted(216)))
+			e.report("a", 216, e.to(id), noRoute, true)
+			e.want(id, sms.Sending) // the second may arrive
+			end.do(e, second)
+			if end.outcome.Kind == sms.Accepted {
+				e.want(id, sms.Sent)
+				continue
+			}
+			e.want(id, sms.Failed)
+		}
+	}},
 	{name: "the end of a hand-over, when nothing else is known", run: func(e *env) {
 		for _, end := range ends {
 			id := e.add(2, e.other())
@@ -49,6 +63,18 @@ var stateTests = []test{
 			e.want(id, sms.Queued)
 			e.ok(e.store.Cancel(e.ctx, id))
 		}
+	}},
+	{name: "the end of a lease, when another part has left and the validity is over", run: func(e *env) {
+		id := e.add(2, e.other(), validFor(unknownWait+lease))
+		first := e.claimID("a", id)
+		e.settle(first, ambiguous)
+		e.overdue(unknownWait)
+		e.claimID("b", id)
+		e.ok(e.store.Late(e.ctx, first.Attempt, accepted(212)))
+		e.want(id, sms.Sending)
+		e.overdue(lease)
+		e.want(id, sms.Expired, sms.Sent)
+		e.balance(credits - 2*sms.Credit)
 	}},
 	{name: "evidence about one of several hand-overs", run: func(e *env) {
 		for _, from := range []sms.State{sms.Unknown, sms.Queued, sms.Sent, sms.Cancelled, sms.Expired, sms.Failed} {
@@ -64,6 +90,18 @@ var stateTests = []test{
 			id, repeat := e.repeated(from)
 			e.ok(e.store.Late(e.ctx, repeat.Attempt, refused(duplicate)))
 			e.want(id, sms.Sent)
+		}
+	}},
+	{name: "a report that was kept, of a message that the refusal of a repetition has shown to be sent", run: func(e *env) {
+		for _, late := range []sms.Outcome{accepted(213), refused(congestion), notSent} {
+			id, second := e.repeated(sms.Unknown)
+			e.vague(213, id, noRoute, false)
+			e.overdue(unknownWait)
+			e.overdue(escalateAfter)
+			e.settle(e.only("a", id), refused(duplicate))
+			e.want(id, sms.Sent)
+			e.ok(e.store.Late(e.ctx, second.Attempt, late))
+			e.want(id, sms.Failed)
 		}
 	}},
 	{name: "a late acceptance counts for a message that was refused later", run: func(e *env) {
@@ -97,6 +135,18 @@ var stateTests = []test{
 		e.want(id, sms.Failed, sms.Sent, sms.Failed)
 		e.ok(e.store.Late(e.ctx, second.Attempt, notSent))
 		e.want(id, sms.Sent, sms.Sent, sms.Delivered)
+	}},
+	{name: "evidence about one part of a message that is over changes no state", run: func(e *env) {
+		for _, over := range []sms.State{sms.Cancelled, sms.Expired, sms.Failed} {
+			id := e.add(2, e.other(), validFor(5*time.Minute))
+			c := e.only("a", id)
+			e.settle(c, ambiguous)
+			e.bringTo(id, over)
+			e.ok(e.store.Late(e.ctx, c.Attempt, accepted(215)))
+			e.want(id, over, sms.Sent)
+			e.report("a", 215, e.to(id), received, true)
+			e.want(id, over, sms.Delivered)
+		}
 	}},
 	{name: "late refusals of an unknown outcome", run: func(e *env) {
 		for _, o := range []sms.Outcome{refused(congestion), refused(noSuchNumber), notSent} {
@@ -149,12 +199,12 @@ var ends = func() []ending {
 			list = append(list, ending{"late: " + string(o.Kind), o, func(e *env, c queue.Claim) { e.ok(e.store.Late(e.ctx, c.Attempt, o)) }})
 		}
 	}
-	return list
+	return append(list, ending{"time", ambiguous, func(e *env, _ queue.Claim) { e.overdue(lease) }})
 }()
 
 // other gives a message a number of its own, a different one each time.
 func (e *env) other() func(*sms.Message) {
-	list, err := e.store.List(e.ctx, queue.Filter{Limit: 1_000_000})
+	list, err := e.store.List(e.ctx, queue.Filter{Limit: 10_000})
 	e.ok(err)
 	return to(sms.Number(fmt.Sprintf("4477001%05d", len(list))))
 }

@@ -112,6 +112,14 @@ var timedTests = []test{
 		e.want(waits, sms.Held)
 		e.tells(waits, "accepted", "held")
 	}},
+	{name: "timed: nobody has looked before its validity was over", run: func(e *env) {
+		e.trust(true)
+		id := e.add(1, at(time.Minute))
+		e.overdue(2 * time.Hour)
+		e.want(id, sms.Expired)
+		e.balance(credits)
+		e.tells(id, "accepted", "expired")
+	}},
 	{name: "timed: a held message is cancelled", run: func(e *env) {
 		e.trust(false)
 		id := e.add(1, at(time.Hour))

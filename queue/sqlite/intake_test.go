@@ -134,6 +134,17 @@ func stage(t *testing.T, s *Store, b sms.Batch) intake {
 	return in
 }
 
+// acceptAt has what is coming in accepted at a time, in milliseconds; nil: it is not.
+func acceptAt(t *testing.T, s *Store, at any) {
+	t.Helper()
+	if err := s.write(t.Context(), func(tx *tx) error {
+		_, err := tx.exec(`UPDATE intake SET accepted = ?`, at)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // letIn has the clerk do all that NextDue tells it to.
 func letIn(t *testing.T, s *Store) {
 	t.Helper()
@@ -166,19 +177,10 @@ func TestIntakeEscalates(t *testing.T) {
 		}
 		m.Apply(step)
 		stage(t, s, b)
-		accept := func(at any) {
-			t.Helper()
-			if err := s.write(t.Context(), func(tx *tx) error {
-				_, err := tx.exec(`UPDATE intake SET accepted = ?`, at)
-				return err
-			}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		accept(nil) // others are still coming
+		acceptAt(t, s, nil) // others are still coming
 		time.Sleep(time.Minute)
 		letIn(t, s)
-		accept(millis(time.Now()))
+		acceptAt(t, s, millis(time.Now()))
 		letIn(t, s)
 		if _, err := s.Claim(t.Context(), queue.By{SIM: "b", Modem: "m"}); err != nil {
 			t.Errorf("the second tier does not get it: %v", err)
@@ -207,13 +209,8 @@ func TestIntakeRetry(t *testing.T) {
 // TestIntakeClockSet: a clock that is set back keeps nothing on its way in.
 func TestIntakeClockSet(t *testing.T) {
 	s := openTest(t, &sms.Rules{})
-	in := stage(t, s, batch(2))
-	if err := s.write(t.Context(), func(tx *tx) error { // the clock showed that then
-		_, err := tx.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(time.Now().Add(time.Hour)), in.id)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	stage(t, s, batch(2))
+	acceptAt(t, s, millis(time.Now().Add(time.Hour))) // the clock showed that then
 	letIn(t, s)
 	if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
 		t.Error(err)

@@ -236,11 +236,19 @@ func (t *tx) decides(a attempt, p *sms.Part, st pdu.Status) (bool, error) {
 	case st.Class() == pdu.StatusTrying:
 		return p.State != sms.Sent, nil
 	}
-	// A failure is that of the part when no other copy may still arrive.
-	other, err := scalar[bool](t.row(`SELECT EXISTS (SELECT 1 FROM attempt WHERE message = ? AND part = ? AND id <> ?
-		AND NOT obsolete AND (outcome = 'open' OR outcome = 'accepted' AND coalesce(status, 0) < 0x40))`,
-		a.seq, a.part, a.id))
-	return !other, err
+	hope, err := t.otherStatus(a)
+	return !hope.Valid || hope.V >= failing, err
+}
+
+// failing is the least TP-ST that says a part will not arrive. 3GPP TS 23.040, 9.2.3.15.
+const failing = 0x40
+
+// otherStatus is the least TP-ST of the other hand-overs of a part that may have arrived, or
+// may yet: 0 where no report on one has come, nothing where there is none. A failure is
+// that of the part when no other copy may still arrive.
+func (t *tx) otherStatus(a attempt) (sql.Null[int64], error) {
+	return scalar[sql.Null[int64]](t.row(`SELECT min(coalesce(status, 0)) FROM attempt
+		WHERE message = ? AND part = ? AND id <> ? AND NOT obsolete AND outcome IN ('open', 'accepted')`, a.seq, a.part, a.id))
 }
 
 // overtaking is how much earlier than its hand-over, by the clock, a report

@@ -202,11 +202,15 @@ func mark(ctx context.Context, path string, at time.Time, rules *sms.Rules, log 
 // doubt marks every unfinished message of a database that is as of a time, and
 // has been restored now: nobody knows whether it was handed over since. It is
 // unknown, and the rules decide about it like about any other. One whose time has
-// not come yet only loses its certainty.
+// not come yet only loses its certainty, and one that is decided whatever becomes of
+// what is on the air is not in doubt.
 func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 	return ask(ctx, s, func(t *tx) (int, error) {
 		why := fmt.Sprintf(restoredAsOf+"%s: it may have been sent since", at.UTC().Format(time.RFC3339))
 		now := millis(t.now)
+		if err := t.settleDecided(why); err != nil {
+			return 0, err
+		}
 		if _, err := t.exec(`INSERT INTO timeline (message, n, at, event, detail)
 			SELECT seq, notes + 1, ?, 'restored', ? FROM message WHERE `+unfinished, now, why); err != nil {
 			return 0, err
@@ -262,6 +266,28 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 		}
 		return int(n), t.recountAll()
 	})
+}
+
+// settleDecided ends what is on the air of messages of which earlier hand-overs have
+// decided: their parts have arrived, or one could not. Nothing of them is to go.
+func (t *tx) settleDecided(why string) error {
+	open, err := all(t, scanAttempt, openQuery)
+	if err != nil {
+		return err
+	}
+	for _, a := range open {
+		r, err := t.load(a.seq)
+		if err != nil {
+			return err
+		}
+		if t.rules.Progress(r.msg, t.now).State == sms.Sending {
+			continue
+		}
+		if err := t.settle(a, r, sms.Outcome{Kind: sms.Ambiguous, Detail: why}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restoredAsOf begins the reason of a message that was marked.

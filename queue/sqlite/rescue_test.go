@@ -48,7 +48,7 @@ func spoil(t testing.TB, path string) {
 	}
 }
 
-// scene is a directory with a database.
+// scene is a directory with a database that knows the shop.
 type scene struct {
 	t      *testing.T
 	rescue *Rescue
@@ -56,10 +56,14 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	dir := t.TempDir()
-	return &scene{t, &Rescue{
+	s := &scene{t, &Rescue{
 		Database: filepath.Join(dir, "queue.db"), Snapshots: filepath.Join(dir, "snapshots"),
 		Rules: &sms.Rules{Resend: true, UnknownWait: time.Minute}, Log: quiet,
 	}}
+	store := s.open()
+	addShop(t, store)
+	s.must(store.Close())
+	return s
 }
 
 func (s *scene) open() *Store {
@@ -184,9 +188,6 @@ func TestRescue(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
-			store := s.open()
-			addShop(t, store)
-			s.must(store.Close())
 			s.add(2)
 			s.snapshot()
 			s.add(1)
@@ -218,14 +219,11 @@ func TestRescue(t *testing.T) {
 // its messages are doubted more each time: the fourth time they stay.
 func TestRescueAgain(t *testing.T) {
 	s := newScene(t)
-	store := s.open()
-	addShop(t, store)
-	s.must(store.Close())
 	s.add(1)
 	s.snapshot()
 	for i := range damagedKept + 1 {
 		s.must(os.WriteFile(s.rescue.Database, []byte("rubbish"), 0o600))
-		store = s.open()
+		store := s.open()
 		list, err := store.List(t.Context(), queue.Filter{})
 		s.must(err)
 		if len(list) != 1 || list[0].Doubts != i+1 {
@@ -584,9 +582,6 @@ func TestReferenceAge(t *testing.T) {
 // TestRestore: a copy takes the place of a database, which is kept, or of none.
 func TestRestore(t *testing.T) {
 	s := newScene(t)
-	store := s.open()
-	addShop(t, store)
-	s.must(store.Close())
 	s.add(2)
 	s.snapshot()
 	copied := s.rescue.Database + ".restoring"

@@ -267,13 +267,23 @@ func (t *tx) outcome(a attempt, o sms.Outcome) error {
 }
 
 // end gives an open attempt its outcome, and its part what follows from it.
-// What news of an earlier attempt has shown of the part meanwhile stands.
+// What news of an earlier attempt has shown of the part meanwhile stands; that it could
+// not be delivered counts from now on, unless this one may arrive.
 func (t *tx) end(a attempt, r *record, o sms.Outcome) error {
 	p := r.part(a.part)
 	after := *p
 	after.ApplyOutcome(o, a.sim, a.repeat)
-	if p.State == sms.Sending || p.State == sms.Sent && taken(after) {
+	switch {
+	case p.State == sms.Sending, p.State == sms.Sent && taken(after):
 		*p = after
+	case p.State == sms.Sent:
+		earlier, err := t.otherStatus(a)
+		if err != nil {
+			return err
+		}
+		if earlier.Valid && earlier.V >= failing {
+			p.State = sms.Failed
+		}
 	}
 	if o.Kind == sms.NotSent {
 		if err := t.unspend(a); err != nil {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -11,8 +12,17 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	queuetest.Run(t, func(t *testing.T, rules *sms.Rules) queuetest.Store { return openTest(t, rules) })
+	seen := queuetest.Run(t, func(t *testing.T, rules *sms.Rules) queuetest.Store { return openTest(t, rules) })
+	seen.Run(t, "what a copy of the database makes of messages", func(t *testing.T) { showRestored(t, seen) })
+	seen.Run(t, "what a copy makes of messages that are decided", func(t *testing.T) { showRestoredDecided(t, seen) })
+	for _, copied := range []bool{false, true} {
+		seen.Run(t, fmt.Sprintf("a batch that is taken back, copied %v", copied), func(t *testing.T) { showTakenBack(t, seen, copied) })
+	}
+	seen.Check(t, states)
 }
+
+// states is the page that says what may happen to a message.
+const states = "../../docs/states.md"
 
 func TestMatching(t *testing.T) {
 	n := matchingMessages

@@ -124,6 +124,13 @@ func (d *desk) add(ahead time.Duration) {
 	d.clerk()
 }
 
+// addTrusted stores the two while the clock is trusted.
+func (d *desk) addTrusted() {
+	d.Helper()
+	d.trust(true)
+	d.add(0)
+}
+
 // is checks where the two stand.
 func (d *desk) is(timed, delayed sms.State) {
 	d.Helper()
@@ -145,8 +152,7 @@ func TestTimed(t *testing.T) {
 		run  func(*desk)
 	}{
 		{"set back an hour", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(-time.Hour)
 			d.trust(true)
 			d.wait(2 * time.Hour)
@@ -155,8 +161,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Queued, sms.Expired)
 		}},
 		{"set forward an hour", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(time.Hour)
 			d.trust(true)
 			d.is(sms.Scheduled, sms.Scheduled)
@@ -166,22 +171,19 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Expired, sms.Queued)
 		}},
 		{"set forward to its time", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(2*time.Hour + time.Minute)
 			d.trust(true)
 			d.is(sms.Queued, sms.Scheduled)
 		}},
 		{"set forward beyond its validity", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(3 * time.Hour)
 			d.trust(true)
 			d.is(sms.Expired, sms.Scheduled)
 		}},
 		{"summer time: a zone changes, the clock does not; nor for a leap second", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(-time.Second)
 			if !d.store.ClockTrusted() {
 				d.Error("trust is lost")
@@ -192,8 +194,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Queued, sms.Queued)
 		}},
 		{"nothing is decided between the setting and the judgement", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(years)
 			d.is(sms.Scheduled, sms.Scheduled)
 			d.wait(time.Minute)
@@ -205,8 +206,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Queued, sms.Queued)
 		}},
 		{"a year mistyped, and corrected", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.set(years)
 			d.trust(false)
 			d.is(sms.Held, sms.Scheduled)
@@ -231,8 +231,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Queued, sms.Queued)
 		}},
 		{"the battery is lost over a restart", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.wait(time.Minute)
 			d.off(50*time.Minute, -years, "2")
 			d.is(sms.Scheduled, sms.Scheduled)
@@ -255,8 +254,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Expired, sms.Expired)
 		}},
 		{"switched off over its time", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.off(150*time.Minute, 0, "2")
 			d.is(sms.Scheduled, sms.Scheduled)
 			d.trust(true)
@@ -266,8 +264,7 @@ func TestTimed(t *testing.T) {
 			d.is(sms.Expired, sms.Expired)
 		}},
 		{"once released, what is left of its validity is a span", func(d *desk) {
-			d.trust(true)
-			d.add(0)
+			d.addTrusted()
 			d.wait(2*time.Hour + time.Minute)
 			d.is(sms.Queued, sms.Queued)
 			for _, step := range []time.Duration{years, -2 * years, years} {
