@@ -128,9 +128,6 @@ func (r *Rules) reviewQueued(m Message, serving []string, now time.Time, s *Step
 		s.State, s.Refund, s.Why = Expired, !mayHaveLeft(m), "validity over"
 		return
 	}
-	if !now.Before(m.AvoidUntil) {
-		s.Avoid, s.AvoidUntil = "", time.Time{}
-	}
 	if lane, at, ok := r.escalation(m, m.Lane); ok && !now.Before(at) {
 		s.Lane, s.Why = lane, fmt.Sprintf("no SIM of %s took it in %s: now for %s", m.Lane, r.EscalateAfter, lane)
 	}
@@ -179,7 +176,7 @@ func (r *Rules) After(m Message, sim string, o Outcome, repeat bool, now time.Ti
 		return s
 	case NotSent:
 		if !r.others(m.Lane, sim) {
-			m.Due = now // behind the others: it may be what the only modem stumbles over
+			m.Due = later(m.Due, now) // behind the others: it may be what the only modem stumbles over
 		}
 		return r.again(m, sim, now, 0, r.EscalateAfter, o.Detail)
 	default:

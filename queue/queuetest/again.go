@@ -302,6 +302,28 @@ var againTests = []test{
 			e.want(id, sms.Failed)
 		}
 	}},
+	{name: "the same SIM again is no second opinion, however late", run: func(e *env) {
+		id := e.add(1)
+		for range 4 {
+			e.settle(e.claimID("a", id), refused(barred))
+			e.want(id, sms.Queued)
+			e.overdue(time.Hour, "a")
+		}
+		e.settle(e.claimID("a", id), refused(barred))
+		e.want(id, sms.Failed)
+	}},
+	{name: "that an earlier hand-over never left ends no back-off", rules: sms.Rules{SIMs: []string{"a"}}, run: func(e *env) {
+		id := e.add(1)
+		first := e.claim("a")
+		e.settle(first, ambiguous)
+		e.overdue(unknownWait)
+		e.settle(e.claimID("a", id), refused(congestion))
+		before := e.want(id, sms.Queued)
+		e.ok(e.store.Late(e.ctx, first.Attempt, notSent))
+		if after := e.want(id, sms.Queued); !after.Due.Equal(before.Due) {
+			e.Errorf("due at %v, was %v", after.Due, before.Due)
+		}
+	}},
 	{name: "who takes over says from whom", run: func(e *env) {
 		id := e.add(1)
 		c := e.claim("a")
