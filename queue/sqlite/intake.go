@@ -183,6 +183,20 @@ func (s *Store) intakes(t *tx) (work []queue.Work, more bool, err error) {
 	return work, more, nil
 }
 
+// abandoned reports whether there is a batch to be taken back that nobody brings any
+// more.
+func (s *Store) abandoned(ctx context.Context) (bool, error) {
+	rows, err := s.Reader.db.QueryContext(ctx, `SELECT batch FROM intake WHERE accepted IS NULL`)
+	if err != nil {
+		return false, s.damage.notice(explain(err))
+	}
+	begun, err := collect(rows, func(r scanner) (id sms.ID, err error) {
+		err = r.Scan(ident{&id})
+		return id, err
+	})
+	return slices.ContainsFunc(begun, func(id sms.ID) bool { return !s.comesIn(id) }), s.damage.notice(explain(err))
+}
+
 // within selects the messages of an intake, a chunk of them.
 const within = ` FROM message WHERE seq BETWEEN ?1 AND ?2 AND substr(lane, 1, length(?3)) = ?3 ORDER BY seq LIMIT ?4`
 

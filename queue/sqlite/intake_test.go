@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -112,6 +113,53 @@ func TestIntakeAtStart(t *testing.T) {
 		if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestIntakeBegun: what a process had begun to bring when it died is taken back by the
+// next one, without anything else to do for it.
+func TestIntakeBegun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "queue.db")
+	s := openAt(t, path, &sms.Rules{})
+	if _, err := s.Reroute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	addShop(t, s)
+	b := batch(2*queue.LargeBatch + 1)
+	in := intake{batch: b.Messages[0].ID}
+	s.begins(in.batch)
+	if err := s.write(t.Context(), func(tx *tx) (err error) {
+		in.id, err = tx.insert(`INSERT INTO intake (batch, first, last) VALUES (?, 1, 0)`, in.batch[:])
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
+		if err := s.fillChunk(t.Context(), in, chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, _, err := s.NextDue(t.Context()); at.Equal(time.UnixMilli(0)) || err != nil {
+		t.Fatalf("it is looked at while it comes in: %v", err)
+	}
+	s = openAt(t, path, &sms.Rules{})
+	if _, err := s.Reroute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for turns := 0; ; turns++ {
+		at, ok, err := s.NextDue(t.Context())
+		if err != nil || turns > 10 {
+			t.Fatalf("after %d turns: %v", turns, err)
+		}
+		if !ok || at.After(time.Now()) {
+			break
+		}
+		if _, err := s.Overdue(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := s.List(t.Context(), queue.Filter{}); len(list) > 0 || err != nil {
+		t.Errorf("%d messages are left, %v", len(list), err)
 	}
 }
 

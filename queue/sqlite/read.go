@@ -194,7 +194,7 @@ func scanEntry(s scanner) (e sms.Entry, err error) {
 	return e, err
 }
 
-// NextDue returns when the clerk has to look, see [queue.Store].
+// NextDue returns when the clerk has to look, as far as the file says: see [Store.NextDue].
 func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
 	for _, query := range []string{nextIntakeQuery, nextDueQuery, nextIncompleteQuery, nextLapseQuery} {
 		var due time.Time

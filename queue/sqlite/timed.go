@@ -80,6 +80,9 @@ func (t *tx) timed() ([]int64, error) {
 
 // NextDue returns when the clerk has to look, see [queue.Store].
 func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
+	if abandoned, err := s.abandoned(ctx); err != nil || abandoned {
+		return time.UnixMilli(0).UTC(), abandoned, err
+	}
 	at, ok, err = s.Reader.NextDue(ctx)
 	if err != nil {
 		return at, ok, err
