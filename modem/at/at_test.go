@@ -682,3 +682,23 @@ func TestTextWithoutEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestPromptRefused: of a prompt that comes together with a refusal the library learns
+// nothing. It would send the data, and the modem take them for commands.
+func TestPromptRefused(t *testing.T) {
+	for _, c := range []struct{ came, want string }{
+		{"\r\n> ", ">"},
+		{"\r\n> \r\n", ">"},
+		{"\r\n> \r\n+CMS ERROR: 500\r\n", "\r\n+CMS ERROR: 500\r\n"},
+	} {
+		near, far := net.Pipe()
+		d := New(near, Config{})
+		d.current = newHandOver(submit, data, Timeouts{})
+		d.current.phase = waitPrompt
+		d.receive([]byte(c.came))
+		if got := d.feed.buf.String(); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+			t.Errorf("%q: the library reads %q, want %q", c.came, got, c.want)
+		}
+		far.Close()
+	}
+}
