@@ -24,9 +24,10 @@ var allowed = map[string][]string{
 	"modem/profile":      {},
 	"modem/usb":          {},
 	"modem/sim":          {"pdu"},
-	"ingress":            {"sms", "pdu"},
-	"ingress/clickatell": {"ingress", "sms", "pdu"},
-	"ingress/smtpd":      {"ingress", "ingress/clickatell", "sms", "pdu"},
+	"ingress":            {"sms", "pdu", "pdu/smart"},
+	"ingress/clickatell": {"ingress", "sms", "pdu", "pdu/smart"},
+	"ingress/mail":       {"ingress", "pdu", "pdu/smart"},
+	"ingress/smtpd":      {"ingress", "ingress/clickatell", "ingress/mail", "sms", "pdu"},
 	"ingress/httpd":      {"ingress", "ingress/clickatell", "sms", "pdu"},
 	"board":              {},
 	"systemd":            {},
@@ -35,7 +36,7 @@ var allowed = map[string][]string{
 }
 
 // pure packages read no clock and do no I/O.
-var pure = []string{"pdu", "pdu/smart", "pdu/wap", "sms", "ingress/clickatell"}
+var pure = []string{"pdu", "pdu/smart", "pdu/wap", "sms", "ingress/clickatell", "ingress/mail"}
 
 // impure is what a pure package has no business with.
 var impure = []string{"context", "database/sql", "io/fs", "log", "log/slog", "net", "net/http", "os", "os/exec", "path/filepath", "sync", "syscall"}

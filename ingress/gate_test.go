@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -98,7 +99,7 @@ func TestSubmitAt(t *testing.T) {
 		g.Trusted = func() bool { return tt.trusted }
 		at := testNow.Add(tt.in)
 		_, err := g.Submit(t.Context(), sms.Account{Unlimited: true}, Submission{
-			Items: []Item{{"447700900123", "x"}}, Params: Params{At: at.In(time.FixedZone("", 3600)), FarIsNow: tt.far, Validity: 2 * time.Hour},
+			Items: []Item{{To: "447700900123", Text: "x"}}, Params: Params{At: at.In(time.FixedZone("", 3600)), FarIsNow: tt.far, Validity: 2 * time.Hour},
 		})
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
@@ -286,7 +287,7 @@ func TestSubmit(t *testing.T) {
 	receipt, err := g.Submit(t.Context(), rich, Submission{
 		Source: "smtp 192.168.1.9",
 		Note:   "2 lines ignored",
-		Items:  []Item{{"07700 900123", "Meet me at home"}, {"letters", "Meet me at home"}, {"+49 171 1234567", "Meet me at home"}},
+		Items:  []Item{{To: "07700 900123", Text: "Meet me at home"}, {To: "letters", Text: "Meet me at home"}, {To: "+49 171 1234567", Text: "Meet me at home"}},
 		Params: Params{ClientID: "abc123", Report: true, Priority: 1},
 		Events: func(r Receipt) []sms.Event {
 			return []sms.Event{{Door: "mail", Text: fmt.Sprint(r.Accepted(), r.Refusal())}}
@@ -321,7 +322,7 @@ func TestSubmit(t *testing.T) {
 		t.Errorf("TPDU %+v", submit)
 	}
 	want := sms.Event{Door: "mail", Account: "anna", Created: testNow, Text: "2 ERR: 105, Invalid destination address"}
-	if len(b.Events) != 1 || b.Events[0] != want {
+	if len(b.Events) != 1 || !reflect.DeepEqual(b.Events[0], want) {
 		t.Errorf("events %+v", b.Events)
 	}
 }
@@ -332,7 +333,7 @@ func TestSubmitRefused(t *testing.T) {
 	items := func(text string, to ...string) []Item {
 		var all []Item
 		for _, n := range to {
-			all = append(all, Item{n, text})
+			all = append(all, Item{To: n, Text: text})
 		}
 		return all
 	}
@@ -439,7 +440,7 @@ func TestSubmitParams(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g, batches := testGate(t)
-		_, err := g.Submit(t.Context(), tt.account, Submission{Items: []Item{{"447700900123", tt.text}}, Params: tt.params})
+		_, err := g.Submit(t.Context(), tt.account, Submission{Items: []Item{{To: "447700900123", Text: tt.text}}, Params: tt.params})
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -455,7 +456,7 @@ func TestSubmitParams(t *testing.T) {
 func TestSubmitDuplicates(t *testing.T) {
 	g, batches := testGate(t)
 	receipt, err := g.Submit(t.Context(), rich, Submission{Items: []Item{
-		{"447700900123", "x"}, {"07700 900123", "x"}, {"447700900123", "y"}, {"bad", "x"}, {"447700900123", "x"},
+		{To: "447700900123", Text: "x"}, {To: "07700 900123", Text: "x"}, {To: "447700900123", Text: "y"}, {To: "bad", Text: "x"}, {To: "447700900123", Text: "x"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -474,13 +475,13 @@ func TestSubmitCreditEnds(t *testing.T) {
 	g, batches := testGate(t)
 	a := sms.Account{Name: "anna", Credits: 3 * sms.Credit}
 	receipt, err := g.Submit(t.Context(), a, Submission{Items: []Item{
-		{"447700900123", "x"}, {"491711234567", "x"}, {"447700900124", "x"},
+		{To: "447700900123", Text: "x"}, {To: "491711234567", Text: "x"}, {To: "447700900124", Text: "x"},
 	}})
 	if err != nil || len((*batches)[0].Messages) != 2 || code(receipt.Results[2].Refusal) != 301 {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 	a.Unlimited = true
-	if receipt, err = g.Submit(t.Context(), a, Submission{Items: []Item{{"447700900123", "x"}, {"491711234567", "x"}, {"447700900124", "x"}}}); err != nil || receipt.Accepted() != 3 {
+	if receipt, err = g.Submit(t.Context(), a, Submission{Items: []Item{{To: "447700900123", Text: "x"}, {To: "491711234567", Text: "x"}, {To: "447700900124", Text: "x"}}}); err != nil || receipt.Accepted() != 3 {
 		t.Errorf("unlimited: %+v, %v", receipt, err)
 	}
 }
@@ -497,7 +498,7 @@ func TestSubmitStoreRefuses(t *testing.T) {
 		stored = append(stored, b)
 		return nil
 	})
-	s := Submission{Items: []Item{{"447700900123", "x"}}, Events: func(r Receipt) []sms.Event {
+	s := Submission{Items: []Item{{To: "447700900123", Text: "x"}}, Events: func(r Receipt) []sms.Event {
 		return []sms.Event{{Text: fmt.Sprint(r.Refusal())}}
 	}}
 	receipt, err := g.Submit(t.Context(), rich, s)
@@ -512,7 +513,7 @@ func TestSubmitStoreRefuses(t *testing.T) {
 
 func BenchmarkSubmit(b *testing.B) {
 	g := &Gate{Queue: addFunc(func(sms.Batch) error { return nil }), Rules: &sms.Rules{}}
-	s := Submission{Source: "bench", Items: []Item{{"447700900123", "Meet me at home"}}}
+	s := Submission{Source: "bench", Items: []Item{{To: "447700900123", Text: "Meet me at home"}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := g.Submit(b.Context(), sms.Account{Unlimited: true}, s); err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"cellpost/pdu"
 	"cellpost/sms"
 )
 
@@ -32,8 +33,18 @@ type Submission struct {
 
 // Item is one message of a submission.
 type Item struct {
-	To   string // as the client wrote it
-	Text string
+	To      string // as the client wrote it
+	Text    string
+	Content *Content // what is sent instead of Text, which then says in words what it is; nil: Text
+	Params  *Params  // what holds instead of the Params of the submission; nil: those
+}
+
+// Content is 8-bit data: an object for an application of the handset, or whatever
+// its header says.
+type Content struct {
+	Header []pdu.IE // of each part, see [pdu.SplitOptions]
+	Data   []byte
+	Logo   bool // an operator logo that names no network: that of the account, or of the SIM that sends, is put in front
 }
 
 // Params hold for all items of a submission. Zero values are the defaults.

@@ -26,9 +26,9 @@ func TestQuote(t *testing.T) {
 		{"all that can be paid", Submission{Items: item("447700900121", "447700900122", "447700900123", "447700900124", "447700900125")}},
 		{"one twice", Submission{Items: item("447700900123", "+44 7700 900123")}},
 		{"no route, no number", Submission{Items: item("4915112345678", "12", "447700900123")}},
-		{"two parts", Submission{Items: []Item{{"447700900123", strings.Repeat("ł", 71)}}, Params: Params{Concat: 2}}},
-		{"too many parts", Submission{Items: []Item{{"447700900123", strings.Repeat("x", 161)}}}},
-		{"nothing to say", Submission{Items: []Item{{"447700900123", " "}}}},
+		{"two parts", Submission{Items: []Item{{To: "447700900123", Text: strings.Repeat("ł", 71)}}, Params: Params{Concat: 2}}},
+		{"too many parts", Submission{Items: []Item{{To: "447700900123", Text: strings.Repeat("x", 161)}}}},
+		{"nothing to say", Submission{Items: []Item{{To: "447700900123", Text: " "}}}},
 		{"nobody", Submission{}},
 		{"a wrong parameter", Submission{Items: item("447700900123"), Params: Params{Priority: 4}}},
 	} {

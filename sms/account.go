@@ -24,6 +24,7 @@ type Account struct {
 	Languages    []pdu.Language // whose national tables may be used where they save parts
 	Created      time.Time
 	Again        Again // what follows where no report comes; then one is always asked for
+	Settings     Settings
 }
 
 // Errors of an account.

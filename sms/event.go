@@ -14,6 +14,17 @@ type Event struct {
 	Text    string
 	Created time.Time
 	Tries   int // deliveries that failed
+
+	ReplyTo   string      // of a mail: where answers go; empty: to its sender
+	Generated bool        // it answers nothing, see RFC 3834, 5: "auto-generated"
+	Parts     []EventPart // of a mail: what comes after the text
+}
+
+// EventPart is a part of a mail beside its text.
+type EventPart struct {
+	Type string `json:"type"`           // media type: "text/csv; charset=utf-8"
+	Name string `json:"name,omitempty"` // of a file; empty: it is no attachment
+	Data []byte `json:"data"`
 }
 
 // EventState is where the delivery of an event stands.

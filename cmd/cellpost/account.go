@@ -187,6 +187,7 @@ type accountView struct {
 	Languages  []string       `json:"languages,omitempty"`
 	Within     string         `json:"report_within,omitempty"` // "5m0s"
 	Then       string         `json:"then,omitempty"`          // "sim", or a number
+	Settings   sms.Settings   `json:"settings"`                // of scripts and mail
 }
 
 func (v accountListVerb) Run(ctx context.Context, s streams) error {
@@ -197,7 +198,7 @@ func (v accountListVerb) Run(ctx context.Context, s streams) error {
 			views = append(views, accountView{
 				Name: a.Name, APIID: a.APIID, Credits: float64(a.Credits) / float64(sms.Credit), Unlimited: a.Unlimited,
 				Networks: a.Networks, Reports: a.Report, ShortCodes: a.ShortCodes, Concat: max(a.Concat, 1), OnUnknown: a.OnUnknown,
-				NonGSM: cmp.Or(a.NonGSM, "ucs2"), Languages: names(a.Languages),
+				NonGSM: cmp.Or(a.NonGSM, "ucs2"), Languages: names(a.Languages), Settings: a.Settings,
 			})
 			if again := a.Again; again.Within > 0 {
 				last := &views[len(views)-1]
@@ -239,9 +240,13 @@ type accountSetVerb struct {
 	NonGSM        *string    `name:"non-gsm" help:"What becomes of characters that GSM 7-bit lacks: ucs2, transliterate, reject." enum:"ucs2,transliterate,reject"`
 	Languages     *languages `help:"Languages whose national tables may be used, in place of those it has; empty for none." placeholder:"NAME,..."`
 	againFlags
+	settingFlags
 }
 
 func (v accountSetVerb) Run(ctx context.Context, s streams) error {
+	if err := v.check(); err != nil {
+		return err
+	}
 	if v.Concat != nil && (*v.Concat < 1 || *v.Concat > ingress.ConcatMax) {
 		return fmt.Errorf("--concat: 1 to %d", ingress.ConcatMax)
 	}
@@ -279,6 +284,7 @@ func (v accountSetVerb) Run(ctx context.Context, s streams) error {
 			}
 			set(&a.Again.Within, v.ReportWithin)
 			set(&a.Again.To, then)
+			v.settingFlags.apply(&a.Settings)
 		})
 	})
 }

@@ -8,12 +8,13 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"net"
-	"net/mail"
+	netmail "net/mail"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"cellpost/ingress/mail"
 	"cellpost/sms"
 )
 
@@ -38,7 +39,7 @@ func (m *Mailer) Notify(ctx context.Context, e sms.Event) error {
 	if m.Smarthost == "" {
 		return &sms.Undeliverable{Reason: "no smarthost is configured; set it in mail_out"}
 	}
-	to, err := mail.ParseAddress(e.To)
+	to, err := netmail.ParseAddress(e.To)
 	if err != nil {
 		return &sms.Undeliverable{Reason: "the address is not right: " + err.Error()}
 	}
@@ -85,12 +86,12 @@ func send(client *smtp.Client, hostname, to string, content []byte) error {
 func (m *Mailer) compose(e sms.Event, to string) ([]byte, error) {
 	var b bytes.Buffer
 	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
-	field("From", (&mail.Address{Address: m.From}).String())
-	field("To", (&mail.Address{Address: to}).String())
+	field("From", (&netmail.Address{Address: m.From}).String())
+	field("To", (&netmail.Address{Address: to}).String())
 	field("Subject", mime.QEncoding.Encode("utf-8", e.Subject))
 	field("Date", e.Created.Format(time.RFC1123Z))
 	field("Message-ID", fmt.Sprintf("<event.%d.%d@%s>", e.ID, e.Created.UnixMilli(), m.domain()))
-	if ref := messageID(e.Ref); ref != "" {
+	if ref := mail.MessageID(e.Ref); ref != "" {
 		field("In-Reply-To", ref)
 		field("References", ref)
 	}

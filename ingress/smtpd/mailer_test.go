@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/mail"
+	netmail "net/mail"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"cellpost/ingress/mail"
 	"cellpost/sms"
 )
 
@@ -71,7 +72,7 @@ func TestNotify(t *testing.T) {
 	if s.from != "" || s.to != "anna@site.lan" {
 		t.Errorf("from %q to %q, want the null reverse path", s.from, s.to)
 	}
-	msg, err := mail.ReadMessage(strings.NewReader(s.content))
+	msg, err := netmail.ReadMessage(strings.NewReader(s.content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestNotify(t *testing.T) {
 	if !strings.Contains(s.content, "\r\n\r\nID: 01000000000000000000000000000000 To: 448311234567\r\n") {
 		t.Errorf("a program that looks for the ID does not find it:\n%s", s.content)
 	}
-	if got, err := parseMail([]byte(s.content)); err != nil || got.text != testEvent.Text || !got.automatic {
+	if got, err := mail.Parse([]byte(s.content)); err != nil || got.Text != testEvent.Text || !got.Automatic {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -102,7 +103,7 @@ func TestNotifyInjection(t *testing.T) {
 	if err := m.Notify(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	if msg, err := mail.ReadMessage(strings.NewReader(s.content)); err != nil || msg.Header.Get("Bcc") != "" || msg.Header.Get("In-Reply-To") != "" {
+	if msg, err := netmail.ReadMessage(strings.NewReader(s.content)); err != nil || msg.Header.Get("Bcc") != "" || msg.Header.Get("In-Reply-To") != "" {
 		t.Errorf("%v\n%s", err, s.content)
 	}
 }

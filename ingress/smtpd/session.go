@@ -15,6 +15,7 @@ import (
 
 	"cellpost/ingress"
 	"cellpost/ingress/clickatell"
+	"cellpost/ingress/mail"
 	"cellpost/sms"
 )
 
@@ -159,18 +160,18 @@ func (s *session) read(r io.Reader) (raw []byte, release func(), err error) {
 // deliver submits what a mail asks for, in the order of checks that clients
 // see: unreadable, account, parameters, and then the Gate's.
 func (s *session) deliver(ctx context.Context, raw []byte) error {
-	mail, err := parseMail(raw)
+	m, err := mail.Parse(raw)
 	if err != nil {
 		return s.answer(err)
 	}
-	mail.automatic = mail.automatic || s.from == ""
-	script, scriptErr := clickatell.Parse(mail.text)
+	m.Automatic = m.Automatic || s.from == ""
+	script, scriptErr := clickatell.Parse(m.Text)
 	if refusal, ok := errors.AsType[*ingress.Refusal](scriptErr); ok && refusal.Code == ingress.CodeMail {
 		return s.answer(scriptErr)
 	}
 	account, err := s.door.Gate.Authenticate(ctx, script.Credentials, s.peer)
 	if refusal, ok := errors.AsType[*ingress.Refusal](err); ok && refusal.Code == ingress.CodeAPIID {
-		return s.refuse(ctx, account, mail, script, err)
+		return s.refuse(ctx, account, m, script, err)
 	}
 	if err != nil {
 		// No reply mail: whoever has no account could have us write to anybody.
@@ -178,10 +179,10 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	}
 	switch {
 	case scriptErr != nil:
-		return s.refuse(ctx, account, mail, script, scriptErr)
+		return s.refuse(ctx, account, m, script, scriptErr)
 	case len(script.To) > clickatell.RecipientsMax:
 		return tooLarge(fmt.Sprintf("a mail has %d numbers at most", clickatell.RecipientsMax))
-	case mail.longestLine > lineMax:
+	case m.LongestLine > lineMax:
 		return tooLarge("a line has 1 MiB at most")
 	}
 	items := script.Items()
@@ -192,7 +193,7 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 		Note:   script.Note(),
 		Items:  items,
 		Params: script.Params,
-		Events: func(r ingress.Receipt) []sms.Event { return s.replies(mail, script, r) },
+		Events: func(r ingress.Receipt) []sms.Event { return s.replies(m, script, r) },
 	})
 	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
 		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)
@@ -207,7 +208,7 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 // refuse answers a mail that does not come to the Gate, and lets its reply
 // addresses know. That the answer could not be stored changes nothing: the
 // sender hears it.
-func (s *session) refuse(ctx context.Context, a sms.Account, m message, script clickatell.Script, err error) error {
+func (s *session) refuse(ctx context.Context, a sms.Account, m mail.Message, script clickatell.Script, err error) error {
 	if refusal, ok := errors.AsType[*ingress.Refusal](err); ok {
 		receipt := ingress.Receipt{Results: []ingress.Result{{Refusal: refusal}}}
 		if err := s.door.Gate.Tell(ctx, a, s.replies(m, script, receipt)); err != nil {
@@ -218,8 +219,8 @@ func (s *session) refuse(ctx context.Context, a sms.Account, m message, script c
 }
 
 // replies are the mails that tell the reply addresses of a script.
-func (s *session) replies(m message, script clickatell.Script, r ingress.Receipt) []sms.Event {
-	if m.automatic {
+func (s *session) replies(m mail.Message, script clickatell.Script, r ingress.Receipt) []sms.Event {
+	if m.Automatic {
 		return nil // two machines would answer each other
 	}
 	text := script.Answer(r)
@@ -229,7 +230,7 @@ func (s *session) replies(m message, script clickatell.Script, r ingress.Receipt
 			s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; left out", s.peer)
 			continue
 		}
-		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.id, Text: text})
+		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.ID, Text: text})
 	}
 	return events
 }

@@ -13,13 +13,13 @@ import (
 	"cellpost/sms"
 )
 
-const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, report, short_codes, concat, on_unknown, non_gsm, languages, created, report_within, report_then`
+const accountColumns = `name, password_hash, api_id, credits, unlimited, networks, report, short_codes, concat, on_unknown, non_gsm, languages, created, report_within, report_then, settings`
 
 func scanAccount(s scanner) (a sms.Account, err error) {
 	var networks, languages string
 	err = s.Scan(&a.Name, &a.PasswordHash, &a.APIID, &a.Credits, &a.Unlimited, &networks, &a.Report, &a.ShortCodes,
 		&a.Concat, &a.OnUnknown, &a.NonGSM, &languages, moment{&a.Created},
-		span{&a.Again.Within}, &a.Again.To)
+		span{&a.Again.Within}, &a.Again.To, document{&a.Settings})
 	if err != nil {
 		return sms.Account{}, err
 	}
@@ -82,11 +82,11 @@ func (r *Reader) Accounts(ctx context.Context) ([]sms.Account, error) {
 // A zero Created becomes the time of now.
 func (s *Store) AddAccount(ctx context.Context, a sms.Account) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		n, err := t.exec(`INSERT INTO account (`+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO NOTHING`,
 			a.Name, a.PasswordHash, a.APIID, a.Credits, a.Unlimited, list(a.Networks), a.Report, a.ShortCodes,
 			a.Concat, a.OnUnknown, a.NonGSM, list(a.Languages), millis(cmp.Or(a.Created, t.now)),
-			a.Again.Within.Milliseconds(), a.Again.To)
+			a.Again.Within.Milliseconds(), a.Again.To, document{&a.Settings})
 		if err == nil && n == 0 {
 			err = sms.ErrAccountExists
 		}
@@ -104,10 +104,10 @@ func (s *Store) SetAccount(ctx context.Context, name string, change func(*sms.Ac
 		}
 		change(&a)
 		_, err = t.exec(`UPDATE account SET password_hash = ?, api_id = ?, credits = ?, unlimited = ?, networks = ?,
-			report = ?, short_codes = ?, concat = ?, on_unknown = ?, non_gsm = ?, languages = ?, report_within = ?, report_then = ? WHERE name = ?`,
+			report = ?, short_codes = ?, concat = ?, on_unknown = ?, non_gsm = ?, languages = ?, report_within = ?, report_then = ?, settings = ? WHERE name = ?`,
 			a.PasswordHash, a.APIID, a.Credits, a.Unlimited, list(a.Networks),
 			a.Report, a.ShortCodes, a.Concat, a.OnUnknown, a.NonGSM, list(a.Languages),
-			a.Again.Within.Milliseconds(), a.Again.To, name)
+			a.Again.Within.Milliseconds(), a.Again.To, document{&a.Settings}, name)
 		return err
 	})
 }

@@ -15,10 +15,19 @@ import (
 // addEvent stores news that has to be told from now on. submission is what it
 // answers, zero for none.
 func (t *tx) addEvent(e *sms.Event, submission sms.ID) error {
-	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?)`,
-		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)), blob(submission))
+	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?, ?, ?, ?)`,
+		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)), blob(submission),
+		e.ReplyTo, e.Generated, further(e.Parts))
 	return err
+}
+
+// further are the parts of an event as the database keeps them: NULL for none.
+func further(parts []sms.EventPart) any {
+	if len(parts) == 0 {
+		return nil
+	}
+	return document{parts}
 }
 
 // news is an event, or when to ask for one.
@@ -27,7 +36,7 @@ type news struct {
 	next  time.Time
 }
 
-const dueEventQuery = `SELECT id, door, account, message, recipient, subject, ref, text, created, tries, due
+const dueEventQuery = `SELECT id, door, account, message, recipient, subject, ref, text, created, tries, due, reply_to, generated, parts
 	FROM event WHERE state = 'waiting' ORDER BY due, id LIMIT 1`
 
 // ClaimEvent hands out the event that is due first, see [queue.Store].
@@ -36,7 +45,7 @@ func (s *Store) ClaimEvent(ctx context.Context, hold time.Duration) (sms.Event, 
 		var e sms.Event
 		var due time.Time
 		err := t.row(dueEventQuery).Scan(&e.ID, &e.Door, &e.Account, ident{&e.Message}, &e.To, &e.Subject, &e.Ref,
-			&e.Text, moment{&e.Created}, &e.Tries, moment{&due})
+			&e.Text, moment{&e.Created}, &e.Tries, moment{&due}, &e.ReplyTo, &e.Generated, document{&e.Parts})
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return news{}, nil

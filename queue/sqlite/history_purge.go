@@ -272,7 +272,7 @@ func (t *tx) anonymiseEvent(h horizons) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.exec(`UPDATE event SET recipient = ?, subject = '', text = '', why = ?, named = 0 WHERE id = ?`,
+	_, err = t.exec(`UPDATE event SET recipient = ?, subject = '', text = '', reply_to = '', parts = NULL, why = ?, named = 0 WHERE id = ?`,
 		sms.Scrub(to), sms.Scrub(why), id)
 	return 1, err
 }

@@ -226,13 +226,13 @@ type Told struct {
 
 // Events returns what customers are told, newest first; limit 0 is 50.
 func (r *Reader) Events(ctx context.Context, limit int) ([]Told, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT id, door, account, recipient, subject, text, created, tries, state, why
+	rows, err := r.db.QueryContext(ctx, `SELECT id, door, account, recipient, subject, text, created, tries, state, why, reply_to, generated, parts
 		FROM event ORDER BY id DESC LIMIT ?`, cmp.Or(limit, 50))
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, func(s scanner) (e Told, err error) {
-		err = s.Scan(&e.ID, &e.Door, &e.Account, &e.To, &e.Subject, &e.Text, moment{&e.Created}, &e.Tries, &e.State, &e.Why)
+		err = s.Scan(&e.ID, &e.Door, &e.Account, &e.To, &e.Subject, &e.Text, moment{&e.Created}, &e.Tries, &e.State, &e.Why, &e.ReplyTo, &e.Generated, document{&e.Parts})
 		return e, err
 	})
 }

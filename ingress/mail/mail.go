@@ -1,4 +1,6 @@
-package smtpd
+// Package mail knows mail as people and programs send it: which text is meant, and
+// who wrote it. It is pure: no I/O, no clock.
+package mail
 
 import (
 	"bytes"
@@ -14,21 +16,21 @@ import (
 	"cellpost/ingress"
 )
 
-// message is what the door wants of a mail.
-type message struct {
-	id          string // Message-ID with its angle brackets; empty when it has none
-	automatic   bool   // a machine wrote it, and is not to be answered. RFC 3834, 5
-	text        string // UTF-8
-	longestLine int    // octets
+// Message is what there is to know of a mail.
+type Message struct {
+	ID          string // Message-ID with its angle brackets; empty when it has none
+	Automatic   bool   // a machine wrote it, and is not to be answered. RFC 3834, 5
+	Text        string // UTF-8
+	LongestLine int    // octets
 }
 
 // nestingMax is how deep parts may be inside each other. Mailers need three.
 const nestingMax = 10
 
-// parseMail finds the text of a mail: that of the first part which is text but
+// Parse finds the text of a mail: that of the first part which is text but
 // not HTML and no attachment. Where the header cannot be read the body is taken
 // as it stands. The error is an [ingress.Refusal] with code 110.
-func parseMail(raw []byte) (message, error) {
+func Parse(raw []byte) (Message, error) {
 	entity, _ := gomessage.Read(bytes.NewReader(raw))
 	if entity == nil {
 		return newMessage(rawBody(raw)), nil
@@ -39,22 +41,22 @@ func parseMail(raw []byte) (message, error) {
 		text, err = rawBody(raw), nil // it was not encoded as it says
 	}
 	if err != nil {
-		return message{}, err
+		return Message{}, err
 	}
 	if strings.TrimSpace(text) == "" && header.Has("User") && header.Has("Password") {
 		text = decode(raw) // nobody told the client that a mail begins with a header
 	}
 	m := newMessage(text)
-	m.id = messageID(header.Get("Message-Id"))
+	m.ID = MessageID(header.Get("Message-Id"))
 	auto := strings.TrimSpace(header.Get("Auto-Submitted"))
-	m.automatic = auto != "" && !strings.EqualFold(auto, "no")
+	m.Automatic = auto != "" && !strings.EqualFold(auto, "no")
 	return m, nil
 }
 
-func newMessage(text string) message {
-	m := message{text: text}
+func newMessage(text string) Message {
+	m := Message{Text: text}
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
-		m.longestLine = max(m.longestLine, len(line))
+		m.LongestLine = max(m.LongestLine, len(line))
 	}
 	return m
 }
@@ -175,8 +177,8 @@ func rawBody(raw []byte) string {
 	return decode(raw)
 }
 
-// messageID returns an RFC 5322 msg-id that may stand in another header, or "".
-func messageID(s string) string {
+// MessageID returns an RFC 5322 msg-id that may stand in another header, or "".
+func MessageID(s string) string {
 	const max = 250 // longer ones would have to be folded
 	s = strings.TrimSpace(s)
 	printable := !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })

@@ -1,7 +1,8 @@
-package smtpd
+package mail
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func readMail(t testing.TB, name string) []byte {
 }
 
 // The numbered mails are those of clients in the wild.
-func TestParseMail(t *testing.T) {
+func TestParse(t *testing.T) {
 	tests := []struct {
 		file    string
 		to      []string // nil: 447700900123
@@ -57,28 +58,28 @@ func TestParseMail(t *testing.T) {
 		{file: "nested.eml"},
 	}
 	for _, tt := range tests {
-		m, err := parseMail(readMail(t, tt.file))
+		m, err := Parse(readMail(t, tt.file))
 		if err != nil {
 			t.Errorf("%s: %v", tt.file, err)
 			continue
 		}
-		s, err := clickatell.Parse(m.text)
+		s, err := clickatell.Parse(m.Text)
 		if err != nil {
-			t.Errorf("%s: %v of %q", tt.file, err, m.text)
+			t.Errorf("%s: %v of %q", tt.file, err, m.Text)
 			continue
 		}
 		to := tt.to
 		if to == nil {
 			to = []string{"447700900123"}
 		}
-		if s.Credentials.User != orDefault(tt.user, "anna") || !slices.Equal(s.To, to) ||
-			s.Text != orDefault(tt.text, "Meet me at home") || s.Ignored != tt.ignored {
+		if s.Credentials.User != cmp.Or(tt.user, "anna") || !slices.Equal(s.To, to) ||
+			s.Text != cmp.Or(tt.text, "Meet me at home") || s.Ignored != tt.ignored {
 			t.Errorf("%s: %+v", tt.file, s)
 		}
 	}
 }
 
-func TestParseMailRefused(t *testing.T) {
+func TestParseRefused(t *testing.T) {
 	for file, want := range map[string]string{
 		"html-only.eml":           "ERR: 110, Error with email message (HTML only; send it as plain text)",
 		"html-only-multipart.eml": "ERR: 110, Error with email message (HTML only; send it as plain text)",
@@ -87,7 +88,7 @@ func TestParseMailRefused(t *testing.T) {
 		"broken-base64.eml":       "ERR: 110, Error with email message (its encoding is broken)",
 		"too-deep.eml":            "ERR: 110, Error with email message (its encoding is broken)",
 	} {
-		if _, err := parseMail(readMail(t, file)); err == nil || err.Error() != want {
+		if _, err := Parse(readMail(t, file)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", file, err, want)
 		}
 	}
@@ -109,8 +110,8 @@ func TestMailHeader(t *testing.T) {
 		{"Message-ID: <a@b>\r\n X: y\r\n", "", false},
 	}
 	for _, tt := range tests {
-		m, err := parseMail([]byte(tt.header + "\r\ntext:x\r\n"))
-		if err != nil || m.id != tt.id || m.automatic != tt.automatic {
+		m, err := Parse([]byte(tt.header + "\r\ntext:x\r\n"))
+		if err != nil || m.ID != tt.id || m.Automatic != tt.automatic {
 			t.Errorf("%q: %+v, %v", tt.header, m, err)
 		}
 	}
@@ -136,7 +137,7 @@ func TestUnflow(t *testing.T) {
 
 // Whatever a mail holds, there is a text in UTF-8 or a refusal with code 110,
 // and a mail that says nothing about itself is its body.
-func FuzzParseMail(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.eml")
 	if err != nil || len(files) == 0 {
 		f.Fatal(files, err)
@@ -145,16 +146,16 @@ func FuzzParseMail(f *testing.F) {
 		f.Add(readMail(f, filepath.Base(file)))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := parseMail(raw)
+		m, err := Parse(raw)
 		if r, ok := errors.AsType[*ingress.Refusal](err); err != nil && (!ok || r.Code != ingress.CodeMail) {
 			t.Fatal(err)
 		}
-		if !utf8.ValidString(m.text) || strings.ContainsAny(m.id, "\r\n ") || m.longestLine > len(m.text) {
+		if !utf8.ValidString(m.Text) || strings.ContainsAny(m.ID, "\r\n ") || m.LongestLine > len(m.Text) {
 			t.Errorf("%+v", m)
 		}
-		plain, err := parseMail(append([]byte("Subject: x\r\n\r\n"), raw...))
-		if err != nil || plain.text != decode(raw) {
-			t.Errorf("as a plain body: %q, %v", plain.text, err)
+		plain, err := Parse(append([]byte("Subject: x\r\n\r\n"), raw...))
+		if err != nil || plain.Text != decode(raw) {
+			t.Errorf("as a plain body: %q, %v", plain.Text, err)
 		}
 	})
 }
