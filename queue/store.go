@@ -95,6 +95,11 @@ type Store interface {
 	// [ErrState] when it is too late, [ErrNoMessage] when there is none.
 	Cancel(ctx context.Context, id sms.ID) error
 
+	// CancelBatch stops what is queued, scheduled or held of a submission of several
+	// messages, and says how much that was. [ErrState] while it is coming in,
+	// [ErrNoMessage] when there is none.
+	CancelBatch(ctx context.Context, submission sms.ID) (int, error)
+
 	// Retry queues a message again for an operator, as [sms.Rules.Retry] says, and
 	// returns it. Where its price was given back it is debited again:
 	// [sms.ErrNoCredit], [sms.ErrNoAccount]. [ErrNoMessage] when there is none.
@@ -200,5 +205,6 @@ type Claim struct {
 type Filter struct {
 	State   sms.State
 	Account string
-	Limit   int // 0: 50
+	Batch   sms.ID // submission of several messages; then without those in the history
+	Limit   int    // 0: 50
 }

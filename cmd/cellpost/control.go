@@ -63,8 +63,8 @@ const controlTime = 30 * time.Second
 
 func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 	api := &httpd.API{
-		List: func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error) {
-			return d.store.List(ctx, queue.Filter{State: state, Account: account, Limit: limit})
+		List: func(ctx context.Context, w httpd.Which) ([]sms.Message, error) {
+			return d.store.List(ctx, queue.Filter{State: w.State, Account: w.Account, Batch: w.Batch, Limit: w.Limit})
 		},
 		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
 		Board: func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
@@ -73,7 +73,9 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 			return held(ctx, d.gate.Rules, d.store.Reader)
 		},
 		Control: func(name string) (httpd.ModemControl, bool) { return d.control(ctx, name) },
+		Batches: batchViews(d.store.Reader),
 	}
+	api.Batches.Cancel = d.store.CancelBatch
 	srv := &http.Server{Handler: api.Handler(), ReadTimeout: controlTime, WriteTimeout: controlTime}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -172,6 +174,9 @@ func (c config) open(ctx context.Context, method, path string, body any) (io.Rea
 		var p httpd.Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			return nil, fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		if p.Detail == sms.ErrNoMessage.Error() {
+			return nil, sms.ErrNoMessage
 		}
 		return nil, errors.New(p.Detail)
 	}

@@ -24,7 +24,8 @@ import (
 type queueVerb struct {
 	List   queueListVerb   `cmd:"" help:"List messages, newest first."`
 	Show   queueShowVerb   `cmd:"" help:"Show one message with its timeline."`
-	Cancel queueCancelVerb `cmd:"" help:"Stop a message that has not left."`
+	Batch  queueBatchVerb  `cmd:"" help:"Show how far submissions of several messages have come."`
+	Cancel queueCancelVerb `cmd:"" help:"Stop a message that has not left, or what has not left of a batch."`
 	Retry  queueRetryVerb  `cmd:"" help:"Send a message again, now: one that failed, expired, was cancelled, is kept as unknown, or was sent and came to nothing."`
 	Stats  queueStatsVerb  `cmd:"" help:"Show how much waits, for whom and for what, and what there was altogether."`
 }
@@ -37,6 +38,7 @@ type queueListVerb struct {
 	Limit   int    `help:"How many, 1 to 10000." default:"50"`
 	State   string `help:"Only these." enum:",queued,scheduled,held,sending,sent,delivered,unknown,failed,expired,cancelled" default:""`
 	Account string `help:"Only of this account."`
+	Batch   string `help:"Only of this batch, as far as it is not in the history." placeholder:"ID"`
 	JSON    bool   `help:"Print one JSON object a line."`
 }
 
@@ -66,7 +68,7 @@ func (v queueListVerb) Run(ctx context.Context, s streams) error {
 // messages asks the daemon, or reads the files when there is none.
 func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message, error) {
 	var views []httpd.Message
-	q := url.Values{"limit": {strconv.Itoa(v.Limit)}, "state": {v.State}, "account": {v.Account}}
+	q := url.Values{"limit": {strconv.Itoa(v.Limit)}, "state": {v.State}, "account": {v.Account}, "batch": {v.Batch}}
 	err := c.call(ctx, http.MethodGet, "/v1/messages?"+q.Encode(), nil, &views)
 	if !errors.Is(err, errNoDaemon) {
 		return views, err
@@ -76,7 +78,13 @@ func (v queueListVerb) messages(ctx context.Context, c config) ([]httpd.Message,
 		return nil, err
 	}
 	defer store.Close()
-	messages, err := store.List(ctx, queue.Filter{State: sms.State(v.State), Account: v.Account, Limit: v.Limit})
+	f := queue.Filter{State: sms.State(v.State), Account: v.Account, Limit: v.Limit}
+	if v.Batch != "" {
+		if f.Batch, err = sms.ParseID(v.Batch); err != nil {
+			return nil, err
+		}
+	}
+	messages, err := store.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +192,17 @@ func printMessage(w io.Writer, m httpd.Message) {
 
 type queueCancelVerb struct{ oneMessage }
 
+// Run tries a message first, then a batch: an ID is of one of them.
 func (v queueCancelVerb) Run(ctx context.Context, s streams) error {
-	return v.change(ctx, s, "/cancel")
+	err := v.change(ctx, s, "/cancel")
+	if !errors.Is(err, sms.ErrNoMessage) {
+		return err
+	}
+	id, err := sms.ParseID(v.ID)
+	if err != nil {
+		return err
+	}
+	return v.cancelBatch(ctx, s, id)
 }
 
 type queueRetryVerb struct{ oneMessage }

@@ -20,7 +20,7 @@ import (
 // API answers requests. Its functions are the daemon's; all may be called
 // concurrently.
 type API struct {
-	List   func(ctx context.Context, state sms.State, account string, limit int) ([]sms.Message, error)
+	List   func(ctx context.Context, which Which) ([]sms.Message, error)
 	Show   func(ctx context.Context, id sms.ID) (sms.Message, []sms.Entry, error)
 	Cancel func(ctx context.Context, id sms.ID) error
 	Retry  func(ctx context.Context, id sms.ID) error
@@ -31,6 +31,8 @@ type API struct {
 	Clock  func() Clock
 	Board  func(ctx context.Context) Board
 
+	Batches Batches
+
 	// Held returns what tells which SIMs may not send a message now by their limits;
 	// nil: none has any.
 	Held func(ctx context.Context) (func(sms.Message) string, error)
@@ -39,6 +41,14 @@ type API struct {
 	Control func(name string) (ModemControl, bool)
 
 	Log *slog.Logger
+}
+
+// Which are the messages that a listing has, the newest first; zero fields are for all.
+type Which struct {
+	State   sms.State
+	Account string
+	Batch   sms.ID
+	Limit   int
 }
 
 // SendRequest is the body of POST /v1/messages.
@@ -74,6 +84,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
 	mux.HandleFunc("GET /v1/clock", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Clock()) })
 	mux.HandleFunc("GET /v1/board", func(w http.ResponseWriter, r *http.Request) { a.reply(w, http.StatusOK, a.Board(r.Context())) })
+	a.handleBatches(mux)
 	a.handleModems(mux)
 	return mux
 }
@@ -84,7 +95,16 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	messages, err := a.List(r.Context(), sms.State(q.Get("state")), q.Get("account"), limit)
+	which := Which{State: sms.State(q.Get("state")), Account: q.Get("account"), Limit: limit}
+	if batch := q.Get("batch"); batch != "" {
+		id, err := sms.ParseID(batch)
+		if err != nil {
+			a.problem(w, http.StatusBadRequest, "batch: "+err.Error())
+			return
+		}
+		which.Batch = id
+	}
+	messages, err := a.List(r.Context(), which)
 	if err != nil {
 		a.fail(w, err)
 		return

@@ -41,14 +41,23 @@ func api() *httpd.API {
 		return sms.ErrNoMessage
 	}
 	return &httpd.API{
-		List: func(_ context.Context, state sms.State, account string, limit int) ([]sms.Message, error) {
-			if account == "broken" {
+		List: func(_ context.Context, which httpd.Which) ([]sms.Message, error) {
+			if which.Account == "broken" {
 				return nil, errors.New("disk failure")
 			}
-			if account == "none" {
+			if which.Account == "none" {
 				return nil, nil
 			}
-			return []sms.Message{{ID: known, State: state, Account: account, Text: fmt.Sprint(limit)}}, nil
+			return []sms.Message{{ID: known, State: which.State, Account: which.Account, Submission: which.Batch, Text: fmt.Sprint(which.Limit)}}, nil
+		},
+		Batches: httpd.Batches{
+			List: func(_ context.Context, limit int) ([]httpd.Batch, error) {
+				return []httpd.Batch{{ID: known.String(), Created: noon, Total: int64(limit), Waiting: 1}}, nil
+			},
+			Show: func(_ context.Context, id sms.ID) (httpd.Batch, error) {
+				return httpd.Batch{ID: id.String(), Created: noon, Total: 3, Sent: 3}, find(id)
+			},
+			Cancel: func(_ context.Context, id sms.ID) (int, error) { return 2, find(id) },
 		},
 		Show: func(_ context.Context, id sms.ID) (sms.Message, []sms.Entry, error) {
 			m := sms.Message{ID: id, State: sms.Queued, Parts: []sms.Part{{N: 1, State: sms.Queued}}, Created: noon}
@@ -170,6 +179,15 @@ func TestRoutes(t *testing.T) {
 		{"POST /v1/messages", `{"to":["1"],"text":"x"}{"to":["2"],"text":"y"}`, 400, "one object only"},
 		{"POST /v1/messages", `{"to":["1"],"text":"x"} rest`, 400, "body: invalid character"},
 		{"POST /v1/messages", `{"to":["1"],"text":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "too large"},
+
+		{"GET /v1/messages?batch=00000000000000000000000000000001", "", 200, `"text":"50"`},
+		{"GET /v1/messages?batch=1", "", 400, "batch: a message ID is 32 hexadecimal digits"},
+		{"GET /v1/batches", "", 200, `[{"id":"00000000000000000000000000000001","account":"","source":"","created":"2026-07-01T12:00:00Z","total":50,"waiting":1,`},
+		{"GET /v1/batches?limit=0", "", 400, "limit: a number from 1 to 10000"},
+		{"GET /v1/batches/00000000000000000000000000000001", "", 200, `"total":3,"waiting":0,"sent":3,`},
+		{"GET /v1/batches/0000000000000000000000000000000f", "", 404, "no such message"},
+		{"POST /v1/batches/00000000000000000000000000000001/cancel", "", 200, `{"messages":2}`},
+		{"POST /v1/batches/1/cancel", "", 404, "no such message"},
 
 		{"GET /v1/inbox", "", 200, `[{"id":7,"from":"447700900123","text":"50","kind":"waiting","detail":"voicemail waiting (3)","sim":"a","modem":"m0",` +
 			`"received":"2026-07-01T12:00:00Z","sent":"2026-07-01T12:00:00Z","parts":3,"missing":[2],"replaced_by":9,"tpdu":"04AB"}]`},

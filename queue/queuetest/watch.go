@@ -183,6 +183,12 @@ func (w *Watched) Cancel(ctx context.Context, id sms.ID) error {
 	return w.During(ctx, "cancelled", func() error { return w.store.Cancel(ctx, id) })
 }
 
+// CancelBatch is [queue.Store.CancelBatch], watched.
+func (w *Watched) CancelBatch(ctx context.Context, id sms.ID) (n int, err error) {
+	err = w.During(ctx, "cancelled", func() (err error) { n, err = w.store.CancelBatch(ctx, id); return err })
+	return n, err
+}
+
 // Retry is [queue.Store.Retry], watched.
 func (w *Watched) Retry(ctx context.Context, id sms.ID) (m sms.Message, err error) {
 	err = w.During(ctx, "retried", func() (err error) { m, err = w.store.Retry(ctx, id); return err })

@@ -27,10 +27,8 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 		if err := t.debit(b.Messages); err != nil {
 			return err
 		}
-		for i := range b.Messages {
-			if err := t.addMessage(&b.Messages[i]); err != nil {
-				return err
-			}
+		if err := t.addMessages(b); err != nil {
+			return err
 		}
 		for i := range b.Events {
 			if err := t.addEvent(&b.Events[i], submission(b)); err != nil {
@@ -39,6 +37,25 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 		}
 		return nil
 	})
+}
+
+// addMessages stores the messages of a batch that is not large.
+func (t *tx) addMessages(b sms.Batch) error {
+	several := len(b.Messages) > 1
+	if several {
+		if err := t.beginBatch(&b.Messages[0]); err != nil {
+			return err
+		}
+	}
+	for i := range b.Messages {
+		if err := t.addMessage(&b.Messages[i]); err != nil {
+			return err
+		}
+	}
+	if several {
+		return t.endBatch(submission(b))
+	}
+	return nil
 }
 
 // submission is what a batch came in with; zero where it has only news.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -25,10 +26,12 @@ type counter struct {
 	name     string // a state, or what is totalled
 	priority int
 	account  string
+	batch    sms.ID // not zero: of table batch, and name is a column of it
 }
 
 func (c counter) compare(o counter) int {
-	return cmp.Or(cmp.Compare(c.name, o.name), cmp.Compare(c.priority, o.priority), cmp.Compare(c.account, o.account))
+	return cmp.Or(cmp.Compare(c.name, o.name), cmp.Compare(c.priority, o.priority), cmp.Compare(c.account, o.account),
+		bytes.Compare(c.batch[:], o.batch[:]))
 }
 
 // Names of totals. Messages are totalled by the name of their state.
@@ -62,6 +65,7 @@ func (t *tx) stored(account string, priority int, state sms.State, n int64) {
 // storedNew notes a message that is new.
 func (t *tx) storedNew(m *sms.Message) {
 	t.stored(m.Account, m.Priority, m.State, 1)
+	t.batched(m.Submission, m.State, 1)
 	t.total(totalAccepted, 1)
 	if m.State == sms.Failed {
 		t.total(string(sms.Failed), 1)
@@ -92,6 +96,8 @@ func (t *tx) recount(r *record) {
 	}
 	t.stored(m.Account, m.Priority, was.state, -1)
 	t.stored(m.Account, m.Priority, m.State, 1)
+	t.batched(m.Submission, was.state, -1)
+	t.batched(m.Submission, m.State, 1)
 	left := func(s sms.State) bool { return s == sms.Sent || s == sms.Delivered }
 	if left(m.State) && !left(was.state) {
 		t.total(string(sms.Sent), 1)
@@ -108,9 +114,7 @@ func (t *tx) writeCounts() error {
 		if t.counts[c] == 0 {
 			continue
 		}
-		_, err := t.exec(`INSERT INTO counter (total, name, priority, account, n) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET n = n + excluded.n`, c.total, c.name, c.priority, c.account, t.counts[c])
-		if err != nil {
+		if err := t.writeCount(c, t.counts[c]); err != nil {
 			return err
 		}
 	}
@@ -118,9 +122,18 @@ func (t *tx) writeCounts() error {
 	return nil
 }
 
+func (t *tx) writeCount(c counter, n int64) error {
+	if !c.batch.IsZero() {
+		return t.writeBatch(c, n)
+	}
+	_, err := t.exec(`INSERT INTO counter (total, name, priority, account, n) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET n = n + excluded.n`, c.total, c.name, c.priority, c.account, n)
+	return err
+}
+
 // recountAll counts all messages anew, for who has changed them by the thousand.
 func (t *tx) recountAll() error {
-	maps.DeleteFunc(t.counts, func(c counter, _ int64) bool { return !c.total })
+	maps.DeleteFunc(t.counts, func(c counter, _ int64) bool { return !c.total && c.batch.IsZero() })
 	if _, err := t.exec(`DELETE FROM counter WHERE NOT total`); err != nil {
 		return err
 	}

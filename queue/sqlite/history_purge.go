@@ -25,6 +25,7 @@ func (s *Store) purge(ctx context.Context, h horizons, r sms.Retention) (purged 
 			[]any{h.keep.inbound}, true},
 		{`DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ? AND id < (SELECT max(id) FROM event) AND state <> 'waiting' LIMIT 10)`,
 			[]any{h.keep.event}, true},
+		{`DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE last BETWEEN 1 AND ? LIMIT 10)`, []any{h.keep.message}, false},
 		// A report that nothing was found for is about nothing that is still to come.
 		{keptPurge, []any{millis(h.now.Add(-sms.LiveFor)), millis(h.now.Add(day))}, false},
 		{referencePurge, []any{millis(h.now.Add(-referenceKept(r)))}, false},

@@ -50,8 +50,8 @@ func spots(ctx context.Context, tx *sql.Tx, f queue.Filter) ([]spot, error) {
 	f.Limit = cmp.Or(f.Limit, 50)
 	query, args := listQuery(f)
 	list, err := readAll(ctx, tx, scanSpot(""), query, args...)
-	if err != nil {
-		return nil, err
+	if err != nil || !f.Batch.IsZero() {
+		return list, err
 	}
 	months, err := readAll(ctx, tx, scalar[string], monthsQuery)
 	if err != nil {

@@ -96,10 +96,12 @@ func (s *Store) comesIn(batch sms.ID) bool {
 
 // fill stores the messages of a batch, and accepts it.
 func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
+	begun := false
 	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		if err := s.fillChunk(ctx, in, chunk); err != nil {
+		if err := s.fillChunk(ctx, in, chunk, !begun); err != nil {
 			return err
 		}
+		begun = true
 	}
 	return s.write(ctx, func(t *tx) error {
 		for i := range b.Events {
@@ -107,12 +109,14 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 				return err
 			}
 		}
-		_, err := t.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(t.now), in.id)
-		return err
+		if _, err := t.exec(`UPDATE intake SET accepted = ? WHERE id = ?`, millis(t.now), in.id); err != nil {
+			return err
+		}
+		return t.endBatch(submission(b))
 	})
 }
 
-func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message) error {
+func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, first bool) error {
 	select {
 	case s.chunk <- struct{}{}:
 		defer func() { <-s.chunk }()
@@ -122,6 +126,11 @@ func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message) e
 	return s.write(ctx, func(t *tx) error {
 		if err := t.debit(chunk); err != nil {
 			return err
+		}
+		if first {
+			if err := t.beginBatch(&chunk[0]); err != nil {
+				return err
+			}
 		}
 		for i := range chunk {
 			m := chunk[i]
@@ -203,7 +212,7 @@ const within = ` FROM message WHERE seq BETWEEN ?1 AND ?2 AND substr(lane, 1, le
 const (
 	releaseQuery = `UPDATE message SET lane = substr(lane, length(?3) + 1) WHERE seq IN (SELECT seq` + within + `)
 		RETURNING seq, lane, priority, state`
-	undoQuery = `DELETE FROM message WHERE seq IN (SELECT seq` + within + `) RETURNING seq, account, price, state, priority`
+	undoQuery = `DELETE FROM message WHERE seq IN (SELECT seq` + within + `) RETURNING seq, submission, account, price, state, priority`
 )
 
 // staged is a message of an intake.
@@ -234,7 +243,7 @@ func (t *tx) release(in intake, most int, work []queue.Work) (_ []queue.Work, do
 // undo deletes up to so many, and gives back what they cost.
 func (t *tx) undo(in intake, most int) (done bool, err error) {
 	list, err := all(t, func(s scanner) (r staged, err error) {
-		err = s.Scan(&r.seq, &r.message.Account, &r.message.Price, &r.message.State, &r.message.Priority)
+		err = s.Scan(&r.seq, ident{&r.message.Submission}, &r.message.Account, &r.message.Price, &r.message.State, &r.message.Priority)
 		return r, err
 	}, undoQuery, in.first, in.last, in.lane(), most)
 	if err != nil {
@@ -242,6 +251,9 @@ func (t *tx) undo(in intake, most int) (done bool, err error) {
 	}
 	for _, r := range list {
 		m := &r.message
+		if _, err := t.exec(`DELETE FROM batch WHERE id = ?`, m.Submission[:]); err != nil {
+			return false, err
+		}
 		in.first = max(in.first, r.seq+1)
 		t.stored(m.Account, m.Priority, m.State, -1)
 		t.total(totalAccepted, -1)

@@ -130,6 +130,10 @@ func listQuery(f queue.Filter) (string, []any) {
 	if f.Account != "" {
 		where, args = append(where, "account = ?"), append(args, f.Account)
 	}
+	if !f.Batch.IsZero() {
+		where = append(where, "seq BETWEEN (SELECT first FROM batch WHERE id = ?) AND (SELECT last FROM batch WHERE id = ?) AND submission = ?")
+		args = append(args, f.Batch[:], f.Batch[:], f.Batch[:])
+	}
 	query := `SELECT seq FROM message`
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")

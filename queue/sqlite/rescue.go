@@ -264,6 +264,9 @@ func (s *Store) doubt(ctx context.Context, at time.Time) (int, error) {
 		if _, err := t.exec(`UPDATE message SET state = 'unknown', review = ?1, doubts = doubts + 1 WHERE `+doubtful, now); err != nil {
 			return 0, err
 		}
+		if _, err := t.exec(doubtBatches); err != nil {
+			return 0, err
+		}
 		return int(n), t.recountAll()
 	})
 }

@@ -292,17 +292,21 @@ func (s *Store) Cancel(ctx context.Context, id sms.ID) error {
 		if err != nil {
 			return err
 		}
-		m := &r.msg
-		switch m.State {
+		switch r.msg.State {
 		case sms.Queued, sms.Scheduled, sms.Held, sms.Unknown:
-		default:
-			return queue.ErrState
+			return t.cancel(r)
 		}
-		left, err := scalar[bool](t.row(leftQuery, r.seq))
-		if err != nil {
-			return err
-		}
-		step := sms.Step{State: sms.Cancelled, Due: m.Due, Lane: m.Lane, Refund: !left, Why: "cancelled"}
-		return t.apply(r, step, string(sms.Cancelled), "was "+string(m.State))
+		return queue.ErrState
 	})
+}
+
+// cancel stops a message that is not being sent.
+func (t *tx) cancel(r *record) error {
+	m := &r.msg
+	left, err := scalar[bool](t.row(leftQuery, r.seq))
+	if err != nil {
+		return err
+	}
+	step := sms.Step{State: sms.Cancelled, Due: m.Due, Lane: m.Lane, Refund: !left, Why: "cancelled"}
+	return t.apply(r, step, string(sms.Cancelled), "was "+string(m.State))
 }

@@ -47,7 +47,11 @@ func message(lane sms.Lane) sms.Message {
 func batch(n int) sms.Batch {
 	var b sms.Batch
 	for range n {
-		b.Messages = append(b.Messages, message("any"))
+		m := message("any")
+		if len(b.Messages) > 0 {
+			m.Submission = b.Messages[0].Submission
+		}
+		b.Messages = append(b.Messages, m)
 	}
 	return b
 }
