@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"world": onStage((*play).cmdWorld), "serve": onStage((*play).cmdServe), "halt": onStage((*play).cmdHalt),
 			"cellpost": onStage((*play).cmdCellpost), "misuse": onStage((*play).cmdMisuse),
-			"mail": onStage((*play).cmdMail), "await": onStage((*play).cmdAwait),
+			"mail": onStage((*play).cmdMail), "await": onStage((*play).cmdAwait), "newest": onStage((*play).cmdNewest),
 			"screen": onStage((*play).cmdScreen), "reply": onStage((*play).cmdReply),
 			"modem": onStage((*play).cmdModem), "sim": onStage((*play).cmdSim),
 		},
@@ -227,6 +227,16 @@ func (p *play) cmdAwait(ts *testscript.TestScript, args []string) (bool, error) 
 		return false, nil
 	}
 	ts.Setenv("ID", list[i].ID)
+	return true, nil
+}
+
+// cmdNewest sets $BATCH to the submission of several messages that came last.
+func (p *play) cmdNewest(ts *testscript.TestScript, _ []string) (bool, error) {
+	var b struct{ ID string }
+	if err := json.Unmarshal([]byte(p.world.cellpost("queue", "batch", "--json", "--limit", "1")), &b); err != nil {
+		return false, err
+	}
+	ts.Setenv("BATCH", b.ID)
 	return true, nil
 }
 
