@@ -19,7 +19,7 @@ var allowed = map[string][]string{
 	"queue":              {"sms", "pdu"},
 	"queue/sqlite":       {"queue", "sms", "pdu"},
 	"queue/queuetest":    {"queue", "sms", "pdu"},
-	"modem":              {"modem/at", "modem/profile", "modem/usb", "sms", "pdu"},
+	"modem":              {"modem/at", "modem/profile", "modem/usb", "sms", "pdu", "pdu/smart"},
 	"modem/at":           {},
 	"modem/profile":      {},
 	"modem/usb":          {},

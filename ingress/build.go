@@ -3,10 +3,12 @@ package ingress
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"cellpost/pdu"
+	"cellpost/pdu/smart"
 	"cellpost/sms"
 )
 
@@ -17,12 +19,31 @@ type builder struct {
 	submission Submission
 	now        time.Time
 	id         sms.ID // of the submission
+	onceFree   bool   // what has a ClientID may be a repetition, which costs nothing: the store looks at the credit for it
 
-	sim      string         // that From asks for
-	segments map[string]cut // texts cut so far: most submissions have one
-	seen     map[Item]int   // index of the result of a number and text
-	spent    sms.Credits    // by the items so far
+	terms    terms        // of items without their own
+	last     cutting      // what was cut last: most submissions have one text
+	lastCut  *cut         // what came of it
+	seen     map[load]int // index of the result of a number and what goes there
+	spent    sms.Credits  // by the items so far
 	messages []sms.Message
+
+	content *Content // of which key is the key
+	key     string
+}
+
+// load is what goes to a number: a text, or the key of a content.
+type load struct {
+	to      sms.Number
+	text    string
+	content bool
+}
+
+// cutting is what the parts of a load depend on.
+type cutting struct {
+	load           // to nobody
+	flash, unicode bool
+	concat         int
 }
 
 // cut is a text in parts, or why it cannot be.
@@ -39,37 +60,53 @@ func (b *builder) build() (sms.Batch, Receipt) {
 		receipt.Results = []Result{{Refusal: Refuse(CodeParameter, "to is missing")}}
 		return sms.Batch{}, receipt
 	}
-	sim, refusal := b.gate.check(b.submission.Params)
-	b.sim = sim
-	b.segments, b.seen = make(map[string]cut), make(map[Item]int)
+	b.terms = b.gate.terms(b.account, b.submission.Params)
+	b.seen = make(map[load]int)
 	for _, item := range b.submission.Items {
-		res := Result{To: item.To, Refusal: refusal}
-		if refusal == nil {
+		res := Result{To: item.To, Refusal: b.terms.refusal}
+		if b.terms.refusal == nil {
 			res = b.item(item, receipt.Results)
 		}
 		receipt.Results = append(receipt.Results, res)
 	}
-	return sms.Batch{Messages: b.messages}, receipt
+	return sms.Batch{Messages: b.messages, Once: b.account.Settings.Idempotent}, receipt
 }
 
 // item makes the message of one item, or says why not. The order of the checks
 // is what clients see when several things are wrong.
 func (b *builder) item(item Item, results []Result) Result {
-	if strings.TrimSpace(item.Text) == "" {
+	t := b.terms
+	if item.Params != nil {
+		t = b.gate.terms(b.account, *item.Params)
+	}
+	switch {
+	case item.Refusal != nil:
+		return Result{To: item.To, Refusal: item.Refusal}
+	case t.refusal != nil:
+		return Result{To: item.To, Refusal: t.refusal}
+	case item.Content == nil && strings.TrimSpace(item.Text) == "", item.Content != nil && len(item.Content.Data) == 0:
 		return Result{To: item.To, Refusal: Refuse(CodeEmpty, "")}
 	}
 	to, err := ParseNumber(item.To, b.gate.CountryPrefix, b.account.ShortCodes)
 	if err != nil {
 		return Result{To: item.To, Refusal: Refuse(CodeDestination, "")}
 	}
-	key := Item{To: string(to), Text: item.Text}
+	if b.gate.blocked(to) {
+		return Result{To: string(to), Refusal: Refuse(CodeBlocked, "")}
+	}
+	if item.Content == nil {
+		item.Text = t.prefix + item.Text
+	} else if item.Text == "" {
+		item.Text = item.Content.Words()
+	}
+	key := load{to: to, text: b.contentKey(item), content: item.Content != nil}
 	if i, ok := b.seen[key]; ok {
 		same := results[i]
 		same.Same = true
 		return same
 	}
 	b.seen[key] = len(results)
-	m, refusal := b.message(to, item.Text)
+	m, refusal := b.message(to, item, t)
 	if refusal != nil {
 		return Result{To: string(to), Refusal: refusal}
 	}
@@ -77,8 +114,20 @@ func (b *builder) item(item Item, results []Result) Result {
 	return Result{To: string(to), ID: m.ID}
 }
 
-func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
-	m := b.blank(to, text)
+// contentKey tells what is sent apart from anything else of its kind.
+func (b *builder) contentKey(item Item) string {
+	if item.Content == nil {
+		return item.Text
+	}
+	if b.content != item.Content {
+		b.content = item.Content
+		b.key = strconv.FormatBool(item.Content.Logo) + fmt.Sprintf("%X", item.Content.Header) + string(item.Content.Data)
+	}
+	return b.key
+}
+
+func (b *builder) message(to sms.Number, item Item, t terms) (sms.Message, *Refusal) {
+	m := b.blank(to, item.Text, t)
 	step, err := b.gate.Rules.Admit(m, b.now)
 	if errors.Is(err, sms.ErrBarred) {
 		return m, Refuse(CodeRoute, "the SIM of this sender may not send to this number")
@@ -86,7 +135,7 @@ func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 	if err != nil {
 		return m, Refuse(CodeRoute, "")
 	}
-	c := b.cut(text)
+	c := b.cut(item, t)
 	if c.refusal != nil {
 		return m, c.refusal
 	}
@@ -98,20 +147,26 @@ func (b *builder) message(to sms.Number, text string) (sms.Message, *Refusal) {
 		return m, Refuse(CodeRoute, "")
 	}
 	m.Price = price * sms.Credits(len(m.Parts))
-	if !b.account.Unlimited && b.spent+m.Price > b.account.Credits {
+	if t.MaxPrice > 0 && m.Price > t.MaxPrice {
+		m.Refuse(sms.FaultRoute, "it costs "+amount(m.Price)+" credits, and max_credits is "+amount(t.MaxPrice))
+		return m, nil
+	}
+	if may := b.onceFree && m.ClientID != ""; !may && !b.account.Unlimited && b.spent+m.Price > b.account.Credits {
 		return m, Refuse(CodeCredit, "")
 	}
 	b.spent += m.Price
-	if note := b.submission.Note; note != "" {
-		step.Why += "; " + note
+	for _, note := range []string{b.submission.Note, t.note} {
+		if note != "" {
+			step.Why += "; " + note
+		}
 	}
 	m.Apply(step)
 	return m, nil
 }
 
 // blank is a message before the rules have seen it.
-func (b *builder) blank(to sms.Number, text string) sms.Message {
-	p := b.submission.Params
+func (b *builder) blank(to sms.Number, text string, t terms) sms.Message {
+	p := t.Params
 	due, at := b.now.Add(p.Delay), b.gate.at(p, b.now)
 	if !at.IsZero() {
 		due = at
@@ -135,46 +190,102 @@ func (b *builder) blank(to sms.Number, text string) sms.Message {
 	return sms.Message{
 		ID: sms.NewID(b.now), Submission: b.id, Account: b.account.Name, Source: b.submission.Source,
 		To: to, From: p.From, ClientID: p.ClientID, Text: text,
-		Priority: priority, Escalate: p.Escalate, OnlySIM: b.sim, Resend: resend, Report: p.Report || b.account.Report || again.Within > 0,
+		Priority: priority, Escalate: p.Escalate, OnlySIM: t.sim, Resend: resend, Report: p.Report || b.account.Report || again.Within > 0,
 		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now, At: at, Again: again,
 	}
 }
 
-// cut splits a text, once for all its recipients.
-func (b *builder) cut(text string) cut {
-	if c, ok := b.segments[text]; ok {
-		return c
+// cut splits what an item sends, once for all that follow with the same.
+func (b *builder) cut(item Item, t terms) *cut {
+	key := cutting{load{text: b.contentKey(item), content: item.Content != nil}, t.Flash, t.Unicode, b.concat(t)}
+	if b.lastCut == nil || key != b.last {
+		c := b.cutText
+		if item.Content != nil {
+			c = b.cutContent
+		}
+		cut := c(item, t)
+		b.last, b.lastCut = key, &cut
 	}
-	p := b.submission.Params
+	return b.lastCut
+}
+
+func (b *builder) cutText(item Item, t terms) (c cut) {
 	o := pdu.SplitOptions{
-		MaxParts: b.concat(), Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate",
+		MaxParts: b.concat(t), Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate", Class: class(t),
 	}
 	if b.account.NonGSM == "reject" {
 		o.Alphabet = pdu.GSM7
 	}
-	if p.Flash {
-		o.Class = pdu.Class0
-	}
-	if p.Unicode {
+	if t.Unicode {
 		o.Alphabet = pdu.UCS2
 	}
-	var c cut
 	var err error
-	c.Segments, err = pdu.Split(text, o)
+	c.Segments, err = pdu.Split(item.Text, o)
 	if long, ok := errors.AsType[*pdu.TooLongError](err); ok {
 		c.refusal = Refuse(CodeParts, fmt.Sprintf("%d parts needed, concat is %d", long.Parts, long.Max))
 	} else if err != nil {
 		c.refusal = Refuse(CodeParameter, err.Error())
 	}
-	b.segments[text] = c
 	return c
 }
 
-// concat is how many parts a text may take.
-func (b *builder) concat() int {
+// cutContent splits 8-bit data, into as many parts as it takes: concat is for text.
+func (b *builder) cutContent(item Item, t terms) (c cut) {
+	content := *item.Content
+	if content.Logo {
+		logo, err := b.logo(content.Data)
+		if err != nil {
+			return cut{refusal: Refuse(CodeParameter, err.Error())}
+		}
+		content.Data = logo
+	}
+	var err error
+	c.Segments, err = pdu.Split(string(content.Data), pdu.SplitOptions{
+		Alphabet: pdu.Octets, Header: content.Header, MaxParts: ConcatMax, Class: class(t),
+	})
+	_, isPart := (pdu.UserData{Header: content.Header}).Concat()
+	long, tooLong := errors.AsType[*pdu.TooLongError](err)
 	switch {
-	case b.submission.Params.Concat > 0:
-		return b.submission.Params.Concat
+	case tooLong:
+		c.refusal = Refuse(CodeParts, fmt.Sprintf("%d parts needed, %d are allowed", long.Parts, long.Max))
+	case err != nil && isPart:
+		c.refusal = Refuse(CodeParts, "udh makes it one part of several, and it is too long for one")
+	case err != nil:
+		c.refusal = Refuse(CodeHeader, err.Error())
+	}
+	return c
+}
+
+// logo is an OTA bitmap as an operator logo: of the network that the account
+// names, or with room for that of the SIM that will send it.
+func (b *builder) logo(ota []byte) ([]byte, error) {
+	if b.account.Settings.LogoNetwork == "" {
+		return smart.Nameless(ota).Data, nil
+	}
+	n, err := smart.ParseNetwork(b.account.Settings.LogoNetwork)
+	if err != nil {
+		return nil, err
+	}
+	octets, err := n.AppendBinary(nil)
+	return append(octets, ota...), err
+}
+
+func amount(c sms.Credits) string {
+	return strconv.FormatFloat(float64(c)/float64(sms.Credit), 'f', -1, 64)
+}
+
+func class(t terms) pdu.Class {
+	if t.Flash {
+		return pdu.Class0
+	}
+	return pdu.NoClass
+}
+
+// concat is how many parts a text may take.
+func (b *builder) concat(t terms) int {
+	switch {
+	case t.Concat > 0:
+		return t.Concat
 	case b.account.Concat > 0:
 		return min(b.account.Concat, ConcatMax)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ type Gate struct {
 	Rules    *sms.Rules
 
 	CountryPrefix string                                    // digits, for national numbers; empty: they are refused
+	Blocked       []string                                  // beginnings of numbers that nobody may send to, digits
 	Sender        func(msisdn string) (sim string, ok bool) // finds the installed SIM with a number, digits; nil: none
 	Now           func() time.Time                          // nil: time.Now
 	Trusted       func() bool                               // whether Now is the time; nil: it is
@@ -51,29 +53,107 @@ const (
 // and stores what is accepted of it, all in one transaction. When Submit returns
 // nil the messages are durable; the receipt says item by item what became of
 // them. When nothing was accepted the error is the first [Refusal]. Any other
-// error is temporary, and then nothing was stored.
+// error is temporary, and then nothing was stored. What an idempotent account had
+// submitted before is not stored again, and is no refusal.
 func (g *Gate) Submit(ctx context.Context, a sms.Account, s Submission) (Receipt, error) {
 	now := g.now()
-	b := &builder{gate: g, account: a, submission: s, now: now, id: sms.NewID(now)}
+	b := &builder{gate: g, account: a, submission: s, now: now, id: sms.NewID(now), onceFree: a.Settings.Idempotent}
 	batch, receipt := b.build()
 	if len(batch.Messages) == 0 {
 		return receipt, g.refused(ctx, a, s, receipt)
 	}
+	return g.add(ctx, a, s, batch, receipt)
+}
+
+// add stores what was accepted.
+func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt) (Receipt, error) {
 	if s.Events != nil {
 		batch.Events = g.stamp(a, s.Events(receipt))
 	}
 	err := g.Queue.Add(ctx, batch)
+	if repeated, ok := errors.AsType[*sms.Repeated](err); ok {
+		return g.addRest(ctx, a, s, batch, receipt.repeat(repeated))
+	}
 	if errors.Is(err, sms.ErrNoCredit) {
+		if beyond := receipt.afford(batch, a.Credits); 0 < beyond && beyond < len(batch.Messages) {
+			return g.addRest(ctx, a, s, batch, receipt)
+		}
 		// Somebody else spent it since the account was read.
 		receipt = receipt.withdraw(Refuse(CodeCredit, ""))
-		return receipt, g.refused(ctx, a, s, receipt)
+		return receipt, g.end(ctx, a, s, receipt)
 	}
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store a submission: %w", err)
 	}
-	g.log().Debug("submission accepted", "account", a.Name, "submission", b.id, "source", s.Source,
+	g.log().Debug("submission accepted", "account", a.Name, "submission", receipt.Submission, "source", s.Source,
 		"messages", len(batch.Messages), "refused", len(receipt.Results)-receipt.Accepted())
 	return receipt, nil
+}
+
+// addRest stores what is left of a batch by the receipt. Each time round there is
+// less of it, so it comes to an end.
+func (g *Gate) addRest(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt) (Receipt, error) {
+	fresh := make(map[sms.ID]bool)
+	for _, res := range receipt.Results {
+		if res.Refusal == nil {
+			fresh[res.ID] = true
+		}
+	}
+	rest := sms.Batch{Once: batch.Once}
+	for _, m := range batch.Messages {
+		if fresh[m.ID] {
+			rest.Messages = append(rest.Messages, m)
+		}
+	}
+	switch len(rest.Messages) {
+	case len(batch.Messages):
+		return Receipt{}, errors.New("store a submission: what was submitted before is not of it")
+	case 0:
+		return receipt, g.end(ctx, a, s, receipt)
+	}
+	return g.add(ctx, a, s, rest, receipt)
+}
+
+// end answers a submission of which nothing is left to store: with a refusal, unless
+// some of it had been stored before.
+func (g *Gate) end(ctx context.Context, a sms.Account, s Submission, r Receipt) error {
+	if !slices.ContainsFunc(r.Results, func(res Result) bool { return res.Refusal == nil }) {
+		return g.refused(ctx, a, s, r)
+	}
+	if s.Events == nil {
+		return nil
+	}
+	return g.Tell(ctx, a, s.Events(r))
+}
+
+// afford refuses the messages of a batch that are beyond a credit, and returns how
+// many they are.
+func (r Receipt) afford(batch sms.Batch, credit sms.Credits) int {
+	beyond := make(map[sms.ID]bool)
+	for _, m := range batch.Messages {
+		if m.Price > credit {
+			beyond[m.ID] = true
+			continue
+		}
+		credit -= m.Price
+	}
+	for i := range r.Results {
+		if res := &r.Results[i]; res.Refusal == nil && beyond[res.ID] {
+			res.ID, res.Refusal = sms.ID{}, Refuse(CodeCredit, "")
+		}
+	}
+	return len(beyond)
+}
+
+// repeat gives what was submitted before the IDs of then.
+func (r Receipt) repeat(repeated *sms.Repeated) Receipt {
+	for i := range r.Results {
+		res := &r.Results[i]
+		if first, ok := repeated.First[res.ID]; ok && res.Refusal == nil {
+			res.ID, res.Repeat = first, true
+		}
+	}
+	return r
 }
 
 // Tell stores news for a client whose submission was refused before it came to
@@ -112,39 +192,56 @@ func (g *Gate) stamp(a sms.Account, events []sms.Event) []sms.Event {
 // withdraw makes refusals of what had been accepted.
 func (r Receipt) withdraw(refusal *Refusal) Receipt {
 	for i := range r.Results {
-		if res := &r.Results[i]; res.Refusal == nil {
+		if res := &r.Results[i]; res.Refusal == nil && !res.Repeat {
 			res.ID, res.Refusal = sms.ID{}, refusal
 		}
 	}
 	return r
 }
 
-// check returns the refusal of parameters that hold for every item, nil when
-// they are all right. sim is the SIM that From asks for.
-func (g *Gate) check(p Params) (sim string, refusal *Refusal) {
+// terms are the parameters of a message as an account may have them.
+type terms struct {
+	Params
+	sim     string // that From asks for
+	prefix  string // of the text, instead of a From that cannot be shown
+	note    string // for the timeline
+	refusal *Refusal
+}
+
+// terms looks at parameters. Their refusal is nil when they are all right.
+func (g *Gate) terms(a sms.Account, p Params) terms {
+	t := terms{Params: p}
+	if t.refusal = g.check(p); t.refusal == nil {
+		g.sender(a, &t)
+	}
+	return t
+}
+
+// check returns the refusal of parameters that are out of their ranges.
+func (g *Gate) check(p Params) *Refusal {
 	switch {
 	case p.Concat < 0:
-		return "", Refuse(CodeParameter, "concat")
+		return Refuse(CodeParameter, "concat")
 	case p.Priority < 0 || p.Priority > 3:
-		return "", Refuse(CodeParameter, "queue: 1 to 3")
+		return Refuse(CodeParameter, "queue: 1 to 3")
 	case p.Escalate < 0 || p.Escalate > EscalateMax:
-		return "", Refuse(CodeParameter, "escalate: 0 to 2")
+		return Refuse(CodeParameter, "escalate: 0 to 2")
 	case p.Validity != 0 && (p.Validity < ValidityMin || p.Validity > ValidityMax):
-		return "", Refuse(CodeParameter, "validity: 1 to 10080 minutes")
+		return Refuse(CodeParameter, "validity: 1 to 10080 minutes")
 	case len(p.ClientID) > ClientIDMax || !alphanumeric(p.ClientID):
-		return "", Refuse(CodeParameter, "climsgid: up to 32 letters and digits")
+		return Refuse(CodeParameter, "climsgid: up to 32 letters and digits")
 	case p.Delay < 0 || p.Delay > DelayMax:
-		return "", Refuse(CodeDelay, "0 to 10080 minutes")
+		return Refuse(CodeDelay, "0 to 10080 minutes")
 	case p.Delay > 0 && !p.At.IsZero():
-		return "", Refuse(CodeDelay, "a delay or a time, not both")
+		return Refuse(CodeDelay, "a delay or a time, not both")
 	case !p.At.IsZero() && (p.At.Year() < atFirst || p.At.Year() > atLast):
-		return "", Refuse(CodeDelay, fmt.Sprintf("a time from %d to %d", atFirst, atLast))
+		return Refuse(CodeDelay, fmt.Sprintf("a time from %d to %d", atFirst, atLast))
 	case !p.FarIsNow && g.far(p.At, g.now()):
-		return "", Refuse(CodeDelay, "a time up to 7 days ahead")
+		return Refuse(CodeDelay, "a time up to 7 days ahead")
 	case p.Concat > ConcatMax:
-		return "", Refuse(CodeParts, "concat: 1 to 35")
+		return Refuse(CodeParts, "concat: 1 to 35")
 	}
-	return g.sender(p.From)
+	return nil
 }
 
 // at is the absolute time that a message has to wait for; zero: none. While the
@@ -163,25 +260,38 @@ func (g *Gate) far(at, now time.Time) bool {
 
 func (g *Gate) trusted() bool { return g.Trusted == nil || g.Trusted() }
 
-// sender finds the SIM that shows a number as its own. A GSM network lets
-// nobody send under another.
-func (g *Gate) sender(from string) (sim string, refusal *Refusal) {
-	if from == "" {
-		return "", nil
+// sender finds the SIM that shows the number of From as its own. A GSM network lets
+// nobody send under another; what becomes of one the account says.
+func (g *Gate) sender(a sms.Account, t *terms) {
+	if t.From == "" {
+		return
 	}
-	n, err := ParseNumber(from, g.CountryPrefix, true)
-	if err != nil {
-		if len(from) > 11 || strings.ContainsFunc(from, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return "", Refuse(CodeSource, "")
-		}
-		return "", Refuse(CodeSender, "from: a name cannot be shown")
+	n, err := ParseNumber(t.From, g.CountryPrefix, true)
+	if err != nil && (len(t.From) > 11 || strings.ContainsFunc(t.From, func(r rune) bool { return r < ' ' || r > '~' })) {
+		t.refusal = Refuse(CodeSource, "")
+		return
 	}
-	if g.Sender != nil {
+	if err == nil && g.Sender != nil {
 		if sim, ok := g.Sender(string(n)); ok {
-			return sim, nil
+			t.sim = sim
+			return
 		}
 	}
-	return "", Refuse(CodeSender, "from: not the number of a SIM in this gateway")
+	switch {
+	case a.Settings.ForeignSender == "ignore":
+		t.note = "from " + t.From + " cannot be shown, and is ignored"
+	case a.Settings.ForeignSender == "prefix":
+		t.prefix = t.From + ": "
+	case err != nil:
+		t.refusal = Refuse(CodeSender, "from: a name cannot be shown")
+	default:
+		t.refusal = Refuse(CodeSender, "from: not the number of a SIM in this gateway")
+	}
+}
+
+// blocked reports whether nobody may send to a number.
+func (g *Gate) blocked(to sms.Number) bool {
+	return slices.ContainsFunc(g.Blocked, func(prefix string) bool { return strings.HasPrefix(string(to), prefix) })
 }
 
 func (g *Gate) now() time.Time {

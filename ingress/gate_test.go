@@ -53,6 +53,7 @@ func testGate(t *testing.T, accounts ...sms.Account) (g *Gate, batches *[]sms.Ba
 			Resend: true,
 		},
 		CountryPrefix: "44",
+		Blocked:       []string{"4490", "3389"},
 		Sender:        func(n string) (string, bool) { return "b", n == "447700900001" },
 		Now:           func() time.Time { return testNow },
 	}, batches
@@ -373,6 +374,8 @@ func TestSubmitRefused(t *testing.T) {
 		{"long client ID", rich, one, Params{ClientID: strings.Repeat("a", 33)}, "ERR: 101, Invalid or missing parameters (climsgid: up to 32 letters and digits)"},
 		{"from a name", rich, one, Params{From: "MyShop"}, "ERR: 123, Invalid Sender ID (from: a name cannot be shown)"},
 		{"from a long name", rich, one, Params{From: "MyLittleShop"}, "ERR: 106, Invalid source address"},
+		{"blocked, and no route", rich, items("x", "338990900123"), Params{}, "ERR: 121, Destination mobile number blocked"},
+		{"letters come before blocked", rich, items("x", "3389letters"), Params{}, "ERR: 105, Invalid destination address"},
 		{"from a stranger", rich, one, Params{From: "+447700900002"}, "ERR: 123, Invalid Sender ID (from: not the number of a SIM in this gateway)"},
 	}
 	for _, tt := range tests {

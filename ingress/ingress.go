@@ -7,14 +7,14 @@ import (
 	"context"
 	"time"
 
-	"cellpost/pdu"
 	"cellpost/sms"
 )
 
 // Queue takes what the Gate has admitted.
 type Queue interface {
 	// Add stores a batch in one transaction; it is durable when Add returns.
-	// [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse it whole.
+	// [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse it whole, and so does an
+	// [*sms.Repeated], of a batch that is to be taken once.
 	Add(ctx context.Context, b sms.Batch) error
 }
 
@@ -35,16 +35,9 @@ type Submission struct {
 type Item struct {
 	To      string // as the client wrote it
 	Text    string
-	Content *Content // what is sent instead of Text, which then says in words what it is; nil: Text
+	Content *Content // what is sent instead of Text, which then says in words what it is (empty: its Words); nil: Text
 	Params  *Params  // what holds instead of the Params of the submission; nil: those
-}
-
-// Content is 8-bit data: an object for an application of the handset, or whatever
-// its header says.
-type Content struct {
-	Header []pdu.IE // of each part, see [pdu.SplitOptions]
-	Data   []byte
-	Logo   bool // an operator logo that names no network: that of the account, or of the SIM that sends, is put in front
+	Refusal *Refusal // of an item that its door could not read; nil: it could
 }
 
 // Params hold for all items of a submission. Zero values are the defaults.
@@ -61,6 +54,7 @@ type Params struct {
 	At       time.Time     // when it is to leave, by the clock, up to 7 days ahead; past: at once; zero: after Delay
 	FarIsNow bool          // an At further ahead means at once, as in Clickatell's specification; it is refused otherwise
 	Validity time.Duration // 1 minute to 7 days, from the due time; 0: 24 hours
+	MaxPrice sms.Credits   // a message that costs more fails at once, and is free; 0: whatever it costs
 }
 
 // Receipt answers a submission, item by item and in order.
@@ -75,13 +69,14 @@ type Result struct {
 	ID      sms.ID
 	Refusal *Refusal
 	Same    bool // stands for an earlier item, with the same number and text: nothing is sent for it
+	Repeat  bool // the same was submitted before, see [sms.Settings]: nothing is sent for it, and ID is that of then
 }
 
-// Accepted is how many messages are going to be sent.
+// Accepted is how many messages were taken.
 func (r Receipt) Accepted() int {
 	n := 0
 	for _, res := range r.Results {
-		if res.Refusal == nil && !res.Same {
+		if res.Refusal == nil && !res.Same && !res.Repeat {
 			n++
 		}
 	}

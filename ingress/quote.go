@@ -14,6 +14,7 @@ type Quote struct {
 	Alphabet pdu.Alphabet
 	Way      sms.Way
 	Price    sms.Credits // of all parts
+	Fails    string      // why it gets an ID and has failed at once, free of charge, with status 009; empty: it has not
 	Left     sms.Credits // credit of the account after this item; below zero only where it is unlimited
 }
 
@@ -49,5 +50,8 @@ func (g *Gate) quote(m sms.Message, q *Quote) *Refusal {
 		return Refuse(CodeParameter, err.Error())
 	}
 	q.Parts, q.Alphabet, q.Way, q.Price = len(m.Parts), submit.DCS.Alphabet(), way, m.Price
+	if m.State == sms.Failed {
+		q.Fails = m.Why
+	}
 	return nil
 }

@@ -16,6 +16,7 @@ const (
 	CodeAuthentication = 1
 	CodeNetwork        = 7
 	CodeParameter      = 101
+	CodeHeader         = 102
 	CodeDestination    = 105
 	CodeSource         = 106
 	CodeEmpty          = 107
@@ -26,6 +27,7 @@ const (
 	CodeRoute          = 114
 	CodeUnicode        = 116
 	CodeDelay          = 120
+	CodeBlocked        = 121
 	CodeSender         = 123
 	CodeCredit         = 301
 )
@@ -47,6 +49,8 @@ func description(code int) string {
 		return "Authentication failed"
 	case CodeNetwork:
 		return "IP Lockdown violation"
+	case CodeHeader:
+		return "Invalid user data header"
 	case CodeDestination:
 		return "Invalid destination address"
 	case CodeSource:
@@ -67,6 +71,8 @@ func description(code int) string {
 		return "Invalid Unicode data"
 	case CodeDelay:
 		return "Invalid delivery time"
+	case CodeBlocked:
+		return "Destination mobile number blocked"
 	case CodeSender:
 		return "Invalid Sender ID"
 	case CodeCredit:

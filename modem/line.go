@@ -46,8 +46,12 @@ func (l *Line) Submit(ctx context.Context, h sms.Handover) sms.Outcome {
 	if h.More && !s.profile.NoLink && time.Now().After(l.linked) {
 		s.try(ctx, "+CMMS=1", commandTimeout) // a modem that lacks it sends all the same, slower
 	}
+	tpdu, err := s.named(ctx, h.TPDU)
+	if err != nil {
+		return sms.Outcome{Kind: sms.Refused, Cause: invalidPDU, Detail: err.Error()}
+	}
 	s.m.learn(func(f *Facts) { f.InSend = true })
-	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(h.TPDU)), "00"+strings.ToUpper(hex.EncodeToString(h.TPDU)), at.Timeouts{
+	r := s.dialogue.Submit(ctx, "+CMGS="+strconv.Itoa(len(tpdu)), "00"+strings.ToUpper(hex.EncodeToString(tpdu)), at.Timeouts{
 		Prompt: s.m.cfg.PromptTimeout, Result: s.m.cfg.ResultTimeout,
 		Late: func(lines []string) { s.late(h.Attempt, lines) },
 	})

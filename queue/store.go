@@ -17,7 +17,8 @@ import (
 type Store interface {
 	// Add takes a batch: every message queued or scheduled as its State says (one
 	// that has an absolute time as [sms.Message.Waiting] says), its price debited. [sms.ErrNoCredit] and [sms.ErrNoAccount] refuse the
-	// whole batch. A batch whose messages are stored already, by ID, is taken
+	// whole batch, and so does an [*sms.Repeated] where it is to be taken once. One that
+	// has failed by itself is stored as it is, at no price. A batch whose messages are stored already, by ID, is taken
 	// as done. The messages of one that is larger than [LargeBatch] come to the
 	// lines little by little, so that they are in nobody's way: Overdue lets them in.
 	Add(ctx context.Context, b sms.Batch) error

@@ -136,7 +136,7 @@ type Message struct {
 // Part is one TPDU of a message.
 type Part struct {
 	N        int       // from 1
-	TPDU     []byte    // SMS-SUBMIT; TP-MR 0, no TP-VP: both are set when it leaves
+	TPDU     []byte    // SMS-SUBMIT; TP-MR 0, no TP-VP: both are set when it leaves, as is the network of an operator logo without one
 	State    State     // queued, sending, sent, delivered, unknown or failed
 	SIM      string    // that took it
 	MR       byte      // valid when State is sent, delivered or failed after being sent
@@ -215,6 +215,20 @@ const Credit Credits = 1_000_000
 type Batch struct {
 	Messages []Message
 	Events   []Event
+	Once     bool // a message with a ClientID is not taken where the same was within [OnceWithin]; [Repeated] then refuses the batch
+}
+
+// OnceWithin is how long a submission is remembered for the sake of its repetition.
+const OnceWithin = 24 * time.Hour
+
+// Repeated is the refusal of a batch: messages of it had been submitted before, by the
+// same account and ClientID, to the same number, with the same text or data.
+type Repeated struct {
+	First map[ID]ID // the ID of a message of the batch, and of the one before
+}
+
+func (e *Repeated) Error() string {
+	return fmt.Sprintf("%d messages were submitted before", len(e.First))
 }
 
 // Handover is one TPDU on its way to a modem.

@@ -24,6 +24,7 @@ import (
 type config struct {
 	DataDir       string       `toml:"data_dir"`       // the database and the control socket
 	CountryPrefix string       `toml:"country_prefix"` // for national numbers ("44"); empty: they are refused
+	Blocked       []string     `toml:"blocked"`        // beginnings of numbers that nobody may send to: "4490"
 	SMTP          []smtpConfig `toml:"smtp"`           // one per listener
 	MailOut       mailConfig   `toml:"mail_out"`
 	Modems        modemsConfig `toml:"modems"`
@@ -114,6 +115,7 @@ func prefixes(networks []network) []netip.Prefix {
 func defaults() config {
 	return config{
 		DataDir: "/var/lib/cellpost",
+		Blocked: []string{},
 		MailOut: mailConfig{From: "sms@cellpost.local"},
 		Send: sendConfig{
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
@@ -240,6 +242,9 @@ func (c *config) check(s source) error {
 	}
 	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
+	}
+	if i := slices.IndexFunc(c.Blocked, func(p string) bool { return p == "" || strings.Trim(p, "0123456789") != "" }); i >= 0 {
+		return s.at("", 0, "blocked", "blocked %q: the beginning of a number, digits only, without + or 00", c.Blocked[i])
 	}
 	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore, c.checkClock, c.checkHistory} {
 		if err := check(s); err != nil {

@@ -46,6 +46,7 @@ result_timeout = "90s"
 	}
 	want := config{
 		DataDir: "/var/lib/cellpost",
+		Blocked: []string{},
 		SMTP: []smtpConfig{{Listen: ":2525", TLS: "off", Networks: []network{
 			{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")},
 		}}},
@@ -94,6 +95,8 @@ func TestConfigFaults(t *testing.T) {
 		{"long data_dir", "data_dir = \"/" + strings.Repeat("x", 94) + "\"", 1, "1 octets too long"},
 		{"country_prefix with +", "country_prefix = \"+44\"", 1, "digits only"},
 		{"clock", "[clock]\ntrust = \"never\"", 2, "auto or always"},
+		{"blocked with +", "country_prefix = \"44\"\nblocked = [\"4490\", \"+44\"]", 2, "blocked \"+44\""},
+		{"blocked, all of them", "blocked = [\"\"]", 1, "blocked \"\""},
 		{"country_prefix too long", "country_prefix = \"44770\"", 1, "digits only"},
 
 		{"no listen", "[[smtp]]\ntls = \"off\"\n[[smtp]]\nlisten = \":25\"", 1, "write host:port"},

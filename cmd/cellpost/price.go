@@ -43,7 +43,7 @@ func (v priceVerb) Run(ctx context.Context, s streams) error {
 	for _, to := range v.To {
 		sub.Items = append(sub.Items, ingress.Item{To: to, Text: text})
 	}
-	gate := &ingress.Gate{Rules: c.rules(), CountryPrefix: c.CountryPrefix}
+	gate := &ingress.Gate{Rules: c.rules(), CountryPrefix: c.CountryPrefix, Blocked: c.Blocked}
 	quotes := gate.Quote(a, sub)
 	if v.JSON {
 		err = printPricesJSON(s.out, a, quotes)

@@ -133,7 +133,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 	d.gate = &ingress.Gate{
 		Queue: d.queue, Accounts: d.account, Rules: rules,
-		CountryPrefix: d.config.CountryPrefix, Sender: d.sender, Trusted: func() bool { return d.clock.clock().Trusted }, Log: d.log,
+		CountryPrefix: d.config.CountryPrefix, Blocked: d.config.Blocked, Sender: d.sender, Trusted: func() bool { return d.clock.clock().Trusted }, Log: d.log,
 	}
 	open, err := d.openDoors()
 	if err != nil {

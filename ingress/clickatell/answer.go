@@ -12,21 +12,30 @@ import (
 // what was ignored.
 func (s Script) Answer(r ingress.Receipt) string {
 	var b strings.Builder
-	same := 0
+	same, repeats := 0, 0
 	for _, res := range r.Results {
 		b.WriteString(Line(res) + "\r\n")
 		if res.Same {
 			same++
 		}
+		if res.Repeat {
+			repeats++
+		}
 	}
 	if same > 0 {
 		b.WriteString("\r\n" + count(same, "number") + " given more than once: sent once\r\n")
 	}
-	if note := s.Note(); note != "" {
-		b.WriteString("\r\n" + note + ":\r\n")
+	if repeats > 0 {
+		b.WriteString("\r\n" + count(repeats, "message") + " submitted before: not sent again\r\n")
+	}
+	if s.Ignored > 0 {
+		b.WriteString("\r\n" + count(s.Ignored, "line") + " ignored:\r\n")
 		for _, line := range s.Quoted {
 			b.WriteString("  " + line + "\r\n")
 		}
+	}
+	if len(s.Remarks) > 0 {
+		b.WriteString("\r\n" + strings.Join(s.Remarks, "\r\n") + "\r\n")
 	}
 	return b.String()
 }

@@ -198,7 +198,7 @@ func TestAnswers(t *testing.T) {
 		{"no text", with("text:Meet me at home\r\n", ""), "554 5.6.0 ERR: 107, Empty message\n", "ERR: 107, Empty message To: 448311234567\r\n", 0},
 		{"two parts with concat 1", with("text:Meet me at home", "concat:1\r\n"+long), "554 5.6.0 ERR: 113, Maximum message parts exceeded (2 parts needed, concat is 1)\n", "ERR: 113,", 0},
 		{"two parts with concat 2", with("text:Meet me at home", "concat:2\r\n"+long), "250 2.0.0 OK: ID: ", "ID: ", 1},
-		{"type", with("text:", "msg_type:SMS_NOKIA_CLEAN\r\ntext:"), "554 5.6.0 ERR: 112,", "ERR: 112,", 0},
+		{"type", with("text:", "msg_type:SMS_NOKIA_CLEANED\r\ntext:"), "554 5.6.0 ERR: 112,", "ERR: 112,", 0},
 		{"HTML only", "Subject: x\r\nContent-Type: text/html\r\n\r\n<p>user:anna</p>\r\n", "554 5.6.0 ERR: 110, Error with email message (HTML only; send it as plain text)\n", "", 0},
 		{"garbage", "Subject: x\r\n\r\nHello Anna\r\n", "554 5.6.0 ERR: 110, Error with email message", "", 0},
 		{"binary garbage", "\x00\xff\xfe\r\n\r\n\x80", "554 5.6.0 ERR: 110, Error with email message", "", 0},

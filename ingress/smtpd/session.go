@@ -177,11 +177,14 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 		// No reply mail: whoever has no account could have us write to anybody.
 		return s.answer(err)
 	}
+	if account.Settings.LF || account.Settings.Append {
+		script, scriptErr = clickatell.ParseFor(m.Text, account.Settings)
+	}
 	switch {
 	case scriptErr != nil:
 		return s.refuse(ctx, account, m, script, scriptErr)
-	case len(script.To) > clickatell.RecipientsMax:
-		return tooLarge(fmt.Sprintf("a mail has %d numbers at most", clickatell.RecipientsMax))
+	case script.Len() > clickatell.RecipientsMax:
+		return tooLarge(fmt.Sprintf("a mail has %d numbers and csv lines at most", clickatell.RecipientsMax))
 	case m.LongestLine > lineMax:
 		return tooLarge("a line has 1 MiB at most")
 	}

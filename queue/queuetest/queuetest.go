@@ -31,7 +31,7 @@ type Store interface {
 // [testing/synctest]. It returns what the store was seen to do to messages.
 func Run(t *testing.T, open func(t *testing.T, rules *sms.Rules) Store) *Seen {
 	seen := NewSeen()
-	for _, group := range [][]test{claimTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, batchTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests, stateTests} {
+	for _, group := range [][]test{claimTests, onceTests, limitTests, outcomeTests, doubtTests, repeatTests, largeTests, batchTests, referenceTests, leaseTests, reportTests, newsTests, inboxTests, cardTests, retryTests, statsTests, timedTests, againTests, historyTests, stateTests} {
 		for _, c := range group {
 			seen.Run(t, c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

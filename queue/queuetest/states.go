@@ -13,6 +13,15 @@ import (
 // stateTests show what else may happen to a message: docs/states.md has a row for
 // each change of a state, and each row is seen.
 var stateTests = []test{
+	{name: "a message that is dearer than it may be fails at once", run: func(e *env) {
+		m := e.message(1)
+		m.Price = 0
+		m.Refuse(sms.FaultRoute, "too dear")
+		e.ok(e.store.Add(e.ctx, sms.Batch{Messages: []sms.Message{m}}))
+		e.want(m.ID, sms.Failed, sms.Failed)
+		e.balance(credits)
+		e.nothing("a")
+	}},
 	{name: "the end of a hand-over, when news of an earlier copy came meanwhile", run: func(e *env) {
 		for _, end := range ends {
 			for _, news := range []sms.State{sms.Sent, sms.Delivered} {

@@ -24,6 +24,11 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 		if done, err := t.isStored(b); done || err != nil {
 			return err
 		}
+		if b.Once {
+			if err := t.once(b.Messages); err != nil {
+				return err
+			}
+		}
 		if err := t.debit(b.Messages); err != nil {
 			return err
 		}
@@ -123,14 +128,19 @@ func (t *tx) noDebit(name string) error {
 
 // addMessage stores a message that came in.
 func (t *tx) addMessage(m *sms.Message) error {
-	if m.State != sms.Queued && m.State != sms.Scheduled || len(m.Parts) == 0 {
+	failed := m.State == sms.Failed && m.Price == 0 // for a reason that is its own
+	if m.State != sms.Queued && m.State != sms.Scheduled && !failed || len(m.Parts) == 0 {
 		return fmt.Errorf("message %s cannot begin %q with %d parts: let the rules admit it first", m.ID, m.State, len(m.Parts))
 	}
 	why := m.Why
-	if !m.At.IsZero() {
+	if !m.At.IsZero() && !failed {
 		m, why = t.awaiting(m)
 	}
-	return t.insertMessage(m, "accepted", fmt.Sprintf("%s: %s, %s", m.Source, m.State, why))
+	event := "accepted"
+	if failed {
+		event = string(sms.Failed)
+	}
+	return t.insertMessage(m, event, fmt.Sprintf("%s: %s, %s", m.Source, m.State, why))
 }
 
 // insertMessage writes a message whose timeline begins with event and detail.

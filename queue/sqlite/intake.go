@@ -96,9 +96,14 @@ func (s *Store) comesIn(batch sms.ID) bool {
 
 // fill stores the messages of a batch, and accepts it.
 func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
+	if b.Once {
+		if err := s.checkOnce(b.Messages); err != nil {
+			return err
+		}
+	}
 	begun := false
 	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		if err := s.fillChunk(ctx, in, chunk, !begun); err != nil {
+		if err := s.fillChunk(ctx, in, chunk, !begun, b.Once); err != nil {
 			return err
 		}
 		begun = true
@@ -116,7 +121,7 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 	})
 }
 
-func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, first bool) error {
+func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, first, once bool) error {
 	select {
 	case s.chunk <- struct{}{}:
 		defer func() { <-s.chunk }()
@@ -124,6 +129,11 @@ func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, f
 		return ctx.Err()
 	}
 	return s.write(ctx, func(t *tx) error {
+		if once { // again: two may come in at once
+			if err := t.once(chunk); err != nil {
+				return err
+			}
+		}
 		if err := t.debit(chunk); err != nil {
 			return err
 		}

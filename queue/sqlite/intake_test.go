@@ -135,7 +135,7 @@ func TestIntakeBegun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		if err := s.fillChunk(t.Context(), in, chunk); err != nil {
+		if err := s.fillChunk(t.Context(), in, chunk, &chunk[0] == &b.Messages[0], false); err != nil {
 			t.Fatal(err)
 		}
 	}
