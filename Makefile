@@ -17,7 +17,7 @@ build:
 	$(BUILD) -o bin/cellpost ./cmd/cellpost
 
 test:
-	@./need.sh gcc tshark python3-gammu gammu gammu-smsd smsd
+	@./need.sh gcc tshark python3 python3-gammu gammu gammu-smsd smsd swaks msmtp curl postfix
 	$(GO) test -race -timeout 20m ./...
 
 check:
@@ -32,7 +32,7 @@ check:
 BENCH_ROWS    ?= 1000000
 BENCH_SECONDS ?= 10
 bench:
-	@./need.sh gcc
+	@./need.sh gcc postfix
 	BENCH_ROWS=$(BENCH_ROWS) BENCH_SECONDS=$(BENCH_SECONDS) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./test
 	$(GO) test -run '^$$' -bench . ./pdu ./modem/at ./queue/sqlite ./ingress
 

@@ -26,9 +26,9 @@ type Credentials struct {
 	APIID    string // as written; decimal
 }
 
-// ErrTooManyLogins is the answer to an address with too many wrong passwords.
-// It is no [Refusal], since it passes by itself.
-var ErrTooManyLogins = errors.New("too many wrong passwords for this account from this address; try again in a minute")
+// ErrTooManyLogins is the answer to an address with too many wrong passwords, for
+// one account or for several. It is no [Refusal], since it passes by itself.
+var ErrTooManyLogins = errors.New("too many wrong passwords from this address; try again later")
 
 // Authenticate returns the account that the credentials open from the address
 // of a peer. A [Refusal] has, in this order, code 001 for the user or the
@@ -55,6 +55,10 @@ func (g *Gate) Login(ctx context.Context, user, password string, peer netip.Addr
 		return sms.Account{}, err
 	}
 	if err := g.logins.verify(ctx, a, password, peer, g.now()); err != nil {
+		if lock, ok := errors.AsType[*lockedOut](err); ok {
+			g.log().Warn("address locked out after many different wrong passwords", "peer", peer, "for", lock.wait)
+			err = Refuse(CodeAuthentication, "")
+		}
 		return sms.Account{}, err
 	}
 	peer = peer.Unmap()
@@ -94,6 +98,7 @@ type logins struct {
 	known map[digest]struct{}
 
 	wrong Throttle // wrong passwords, by address and account
+	locks lockouts // of addresses
 }
 
 // digest stands for a name, a hash and the password that opened it. It is keyed,
@@ -141,11 +146,14 @@ func (l *logins) verify(ctx context.Context, a sms.Account, password string, pee
 	// By account, too: behind a relay many clients have one address, and one with
 	// an old password must not shut the others out.
 	who := network(peer) + " " + a.Name
-	if !l.wrong.Ready(who, now) {
+	if !l.wrong.Ready(who, now) || l.locks.locked(network(peer), now) {
 		return ErrTooManyLogins
 	}
 	if !matches(a.PasswordHash, password) {
 		l.wrong.Spend(who, now)
+		if wait := l.locks.wrong(network(peer), d, now); wait > 0 {
+			return &lockedOut{wait}
+		}
 		return Refuse(CodeAuthentication, "")
 	}
 	l.remember(d)

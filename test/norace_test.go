@@ -3,3 +3,5 @@
 package test
 
 var buildFlags []string
+
+const raceFactor = 1

@@ -40,17 +40,6 @@ type config struct {
 	History       history      `toml:"history"` // what becomes of what is over
 }
 
-// smtpConfig is a listener for mail.
-type smtpConfig struct {
-	Listen      string    `toml:"listen"` // host:port
-	TLS         string    `toml:"tls"`    // off, starttls or implicit
-	Cert        string    `toml:"cert"`   // PEM files; without them a certificate is made
-	Key         string    `toml:"key"`
-	RequireAuth bool      `toml:"require_auth"` // mail only after AUTH
-	Networks    []network `toml:"networks"`     // clients; none: loopback only
-	Domains     []string  `toml:"domains"`      // of recipients; "*" or none: any
-}
-
 // mailConfig says how mail leaves.
 type mailConfig struct {
 	Smarthost string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
@@ -249,28 +238,6 @@ func (c *config) check(s source) error {
 	for _, check := range []func(source) error{c.checkSMTP, c.checkModems, c.checkBoard, c.checkRoutes, c.checkSIMs, c.checkSend, c.checkMailOut, c.checkStore, c.checkClock, c.checkHistory} {
 		if err := check(s); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-func (c *config) checkSMTP(s source) error {
-	for i := range c.SMTP {
-		l := &c.SMTP[i]
-		if l.TLS == "" {
-			l.TLS = "off"
-		}
-		if len(l.Networks) == 0 {
-			l.Networks = []network{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}}
-		}
-		if !isAddress(l.Listen) {
-			return s.at("smtp", i, "listen", "listen %q: write host:port, like 127.0.0.1:2525", l.Listen)
-		}
-		if !slices.Contains([]string{"off", "starttls", "implicit"}, l.TLS) {
-			return s.at("smtp", i, "tls", "tls %q: off, starttls or implicit", l.TLS)
-		}
-		if (l.Cert == "") != (l.Key == "") {
-			return s.at("smtp", i, "cert", "cert and key go together: name both files, or neither")
 		}
 	}
 	return nil

@@ -44,12 +44,15 @@ result_timeout = "90s"
 	if err != nil {
 		t.Fatal(err)
 	}
+	inClear := true
 	want := config{
 		DataDir: "/var/lib/cellpost",
 		Blocked: []string{},
-		SMTP: []smtpConfig{{Listen: ":2525", TLS: "off", Networks: []network{
-			{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")},
-		}}},
+		SMTP: []smtpConfig{{
+			Listen: ":2525", TLS: "off", ClearAuth: &inClear,
+			Networks:       []network{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}},
+			MaxConnections: 512, MaxRecipients: 100, IdleTimeout: duration(5 * time.Minute), MailTimeout: duration(10 * time.Minute),
+		}},
 		MailOut: mailConfig{From: "sms@cellpost.local"},
 		Modem: []modemEntry{
 			{Name: "m0", Device: "/dev/ttyUSB0", Baud: 115200, Flow: "none", SIM: "m0", SlotHold: duration(30 * time.Minute)},
@@ -106,6 +109,11 @@ func TestConfigFaults(t *testing.T) {
 		{"tls", "[[smtp]]\nlisten = \":25\"\ntls = \"ssl\"", 3, "off, starttls or implicit"},
 		{"cert alone", "[[smtp]]\nlisten = \":25\"\ncert = \"/x\"", 3, "go together"},
 		{"key alone", "[[smtp]]\nlisten = \":25\"\nkey = \"/x\"", 1, "go together"},
+		{"legacy with TLS", "[[smtp]]\nlisten = \":25\"\ntls = \"starttls\"\nlegacy = true", 4, "legacy goes with tls = \"off\""},
+		{"nobody can log in", "[[smtp]]\nlisten = \":25\"\nrequire_auth = true\nauth_without_tls = false", 4, "nobody can log in here"},
+		{"connections", "[[smtp]]\nlisten = \":25\"\nmax_connections = -1", 3, "1 or more"},
+		{"rate", "[[smtp]]\nlisten = \":25\"\nmails_per_minute = -1", 3, "0 or more"},
+		{"idle", "[[smtp]]\nlisten = \":25\"\nidle_timeout = \"5ms\"", 3, "with its unit"},
 		{"network", "[[smtp]]\nlisten = \":25\"\nnetworks = [\"10.0.0.1\"]", 3, "write 192.168.1.0/24"},
 
 		{"no name", modem + "[[modem]]\ndevice = \"/dev/ttyUSB1\"", 4, "no name"},

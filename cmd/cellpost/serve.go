@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -237,7 +236,11 @@ func (d *daemon) logConfig() {
 		"unknown_wait", c.Send.UnknownWait, "escalate_after", c.Send.EscalateAfter, "on_unknown", c.Send.OnUnknown,
 		"snapshot", c.Store.Snapshot, "clock_trust", c.Clock.Trust, "keep", c.History.Keep, "anonymise_after", c.History.AnonymiseAfter)
 	for _, l := range c.SMTP {
-		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "networks", l.Networks, "domains", l.Domains)
+		d.log.Info("configuration", "smtp", l.Listen, "tls", l.TLS, "require_auth", l.RequireAuth, "auth_without_tls", *l.ClearAuth,
+			"networks", l.Networks, "domains", l.Domains, "account", l.Account, "legacy", l.Legacy,
+			"max_connections", l.MaxConnections, "max_connections_per_peer", l.MaxPerPeer, "max_recipients", l.MaxRecipients,
+			"mails_per_minute", l.MailsPerMinute, "account_mails_per_minute", l.AccountsPerMinute,
+			"idle_timeout", l.IdleTimeout, "mail_timeout", l.MailTimeout)
 	}
 	for _, m := range c.Modem {
 		d.log.Info("configuration", "modem", m.Name, "device", m.Device, "imei", m.IMEI, "usb", m.USB, "profile", m.Profile,
@@ -457,29 +460,6 @@ func together(ctx context.Context, all []func(context.Context) error) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-func (d *daemon) mailDoor(c smtpConfig) (*smtpd.Server, error) {
-	s := &smtpd.Server{
-		Gate: d.gate, Implicit: c.TLS == "implicit", RequireAuth: c.RequireAuth,
-		Networks: prefixes(c.Networks), Domains: c.Domains, Log: d.log,
-	}
-	s.Hostname, _ = os.Hostname()
-	if c.TLS == "off" {
-		return s, nil
-	}
-	var cert tls.Certificate
-	var err error
-	if c.Cert != "" {
-		cert, err = tls.LoadX509KeyPair(c.Cert, c.Key)
-	} else {
-		cert, err = smtpd.SelfSigned(d.config.DataDir, hosts(c.Listen, s.Hostname))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("certificate for %s: %w", c.Listen, err)
-	}
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	return s, nil
 }
 
 // hosts are the names that a made certificate is for.

@@ -19,9 +19,11 @@ type listener struct {
 	net.Listener
 	networks []netip.Prefix
 	max      int           // connections at a time
+	perPeer  int           // of them from one address; 0: no such limit
 	idle     time.Duration // a peer may be silent for
 	mail     time.Duration // one mail may take
 	plain    bool          // a stranger may be told why he is sent away
+	legacy   bool          // commands of old devices are put right
 	alarm    *alarm
 
 	mu      sync.Mutex
@@ -37,7 +39,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: nc, listener: l}
+		c := &conn{Conn: nc, listener: l, peer: address(nc), answered: time.Now()}
 		switch refusal := l.admit(c); {
 		case refusal == "":
 			return c, nil
@@ -52,14 +54,18 @@ func (l *listener) Accept() (net.Conn, error) {
 // admit takes hold of a connection, or returns the greeting that turns it away.
 // RFC 5321, 3.1 and 4.2.
 func (l *listener) admit(c *conn) (refusal string) {
-	peer := address(c)
+	peer := c.peer
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
 		l.alarm.raise(slog.LevelWarn, "connection from outside the networks of the listener", peer)
 		return "554 5.7.1 your address may not send here; the operator can add it to networks"
 	}
-	if len(l.conns) >= l.max {
+	if l.perPeer > 0 && l.count(peer) >= l.perPeer {
+		l.alarm.raise(slog.LevelWarn, "too many connections from one address", peer, "max", l.perPeer)
+		return "421 4.7.0 too many connections from your address; try again later"
+	}
+	if len(l.conns) >= l.max && !l.makeRoom(peer, time.Now()) {
 		l.alarm.raise(slog.LevelWarn, "too many connections", peer, "max", l.max)
 		return "421 4.7.0 too many connections; try again later"
 	}
@@ -97,21 +103,47 @@ func (l *listener) cut() {
 type conn struct {
 	net.Conn
 	listener *listener
+	peer     netip.Addr
+
+	// Of the goroutine that reads.
+	sealed   bool     // what is read is TLS
+	endings  endings  // of the lines read
+	commands commands // of an old device
+	dotted   bool     // a mail is being read that ends with a dot
+	returns  returns  // in it
 
 	// Guarded by the lock of the listener.
-	mailEnd time.Time // when the mail under way must be done; zero: none is
-	dead    bool      // timed out
+	mailEnd    time.Time // when the mail under way must be done; zero: none is
+	mailBegin  time.Time // when it began
+	answered   time.Time // when the peer last heard of us; its next command is counted from here
+	unanswered int       // octets read since then, or since the mail began
+	reading    bool      // nothing is being done but waiting for the peer
+	dead       bool      // timed out, or made room for another
 }
+
+// commandMax bounds what a peer may send without waiting for an answer, in octets:
+// a window of pipelined commands, of which go-smtp takes lines as long as those of
+// a mail.
+const commandMax = 64 << 10
 
 // Read fails for good after a timeout. When the listener is closing it times out
 // at once between mails; go-smtp then says 421 and hangs up. Within a mail every
 // end is an error of its own, for BDAT: there go-smtp would take the end of the
 // connection for the end of the mail, and answer a timeout with 554.
 func (c *conn) Read(b []byte) (int, error) {
-	err := c.setReadDeadline()
-	n := 0
-	if err == nil {
-		n, err = c.Conn.Read(b)
+	source := c.receive
+	switch {
+	case !c.listener.legacy:
+	case c.inMail():
+		source = func(b []byte) (int, error) { return c.commands.rest(b, c.receive) }
+	default:
+		source = func(b []byte) (int, error) { return c.commands.read(b, c.receive, c.tolerated) }
+	}
+	n, err := 0, error(nil)
+	if c.dotted && !c.sealed {
+		n, err = c.returns.read(b, source)
+	} else {
+		n, err = source(b)
 	}
 	if err == nil {
 		return n, nil
@@ -128,17 +160,58 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *conn) setReadDeadline() error {
+func (c *conn) tolerated(what string) { c.listener.alarm.tolerated(what, c.peer) }
+
+// receive reads from the socket, and looks at the lines.
+func (c *conn) receive(b []byte) (int, error) {
+	if err := c.beginRead(); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(b)
+	if !c.sealed {
+		c.endings.scan(b[:n])
+	}
+	if end := c.endRead(n); err == nil {
+		err = end
+	}
+	return n, err
+}
+
+// beginRead sets the deadline. A command has to be whole in the time that a peer
+// may be silent: one that sends an octet now and then is silent, too.
+func (c *conn) beginRead() error {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
 	if c.dead || c.listener.closing && c.mailEnd.IsZero() {
 		return os.ErrDeadlineExceeded
 	}
-	deadline := time.Now().Add(c.listener.idle)
-	if !c.mailEnd.IsZero() && c.mailEnd.Before(deadline) {
-		deadline = c.mailEnd
+	deadline := c.answered.Add(c.listener.idle)
+	if !c.mailEnd.IsZero() {
+		deadline = time.Now().Add(c.listener.idle)
+		if c.mailEnd.Before(deadline) {
+			deadline = c.mailEnd
+		}
 	}
+	c.reading = true
 	return c.Conn.SetReadDeadline(deadline)
+}
+
+func (c *conn) endRead(n int) error {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.reading = false
+	c.unanswered += n
+	if c.mailEnd.IsZero() && c.unanswered > commandMax {
+		c.dead = true
+		return errors.New("commands without end")
+	}
+	return nil
+}
+
+func (c *conn) inMail() bool {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	return !c.mailEnd.IsZero()
 }
 
 // Write gives a peer that does not read as long as one that does not write.
@@ -146,7 +219,14 @@ func (c *conn) Write(b []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.listener.idle)); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.answered = time.Now()
+	if c.mailEnd.IsZero() {
+		c.unanswered = 0
+	}
+	return n, err
 }
 
 func (c *conn) Close() error {
@@ -161,13 +241,17 @@ func (c *conn) Close() error {
 func (c *conn) beginMail() {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
-	c.mailEnd = time.Now().Add(c.listener.mail)
+	if c.mailEnd.IsZero() {
+		c.mailBegin, c.unanswered = time.Now(), 0
+		c.mailEnd = c.mailBegin.Add(c.listener.mail)
+	}
 }
 
 func (c *conn) endMail() {
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
-	c.mailEnd = time.Time{}
+	c.mailEnd, c.unanswered = time.Time{}, 0
+	c.dotted = false
 }
 
 // address is the peer's; the zero Addr for a socket that has none.

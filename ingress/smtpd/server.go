@@ -22,7 +22,7 @@ import (
 // Limits of the door.
 const (
 	lineMax      = 1 << 20 // octets of a line, raw and decoded
-	recipientMax = 100     // addresses of a mail; the numbers are inside
+	recipientMax = 100     // addresses of a mail, where MaxRecipients says nothing
 )
 
 // Server is one listener's door. Its fields are set before Serve and not
@@ -34,11 +34,20 @@ type Server struct {
 	TLS      *tls.Config // nil: no TLS, and AUTH is offered without; else STARTTLS
 	Implicit bool        // TLS from the first octet (port 465)
 
+	AuthWithoutTLS *bool // whether AUTH is offered before TLS; nil: only where there is no TLS
+
+	Account     string         // that mail to numbers is booked to, if nobody has logged in; empty: none
 	RequireAuth bool           // no mail before AUTH
+	Legacy      bool           // dialogues of old devices are put right, see legacy.go; not with TLS
 	Networks    []netip.Prefix // that may connect; none: all
 	Domains     []string       // of addresses that are taken; none, or "*": all
 
-	MaxConns    int           // at a time; 0: 512
+	MaxConns      int // at a time; 0: 512
+	MaxPerPeer    int // of them from one address; 0: as many as there are
+	MaxRecipients int // of a mail; 0: 100
+	PeerMails     int // a minute from one address; 0: as many as come
+	AccountMails  int // a minute for one account; 0: as many as come
+
 	MaxMail     int64         // octets of a mail; 0: 32 MiB
 	IdleTimeout time.Duration // 0: 5 minutes, RFC 5321, 4.5.3.2.7
 	MailTimeout time.Duration // for the transfer of one mail; 0: 10 minutes
@@ -53,6 +62,7 @@ type door struct {
 	ctx     context.Context  // of Serve
 	work    sync.WaitGroup   // mails being read or stored
 	replies ingress.Throttle // mails to one reply address
+	rates   rates            // mails from each peer, and for each account
 	large   chan struct{}    // mails over largeMail that are in memory
 	alarm   *alarm
 }
@@ -81,6 +91,7 @@ func (s *Server) Serve(ctx context.Context, nl net.Listener) error {
 		Server:  s,
 		ctx:     ctx,
 		replies: ingress.Throttle{Burst: replyBurst, Every: replyInterval},
+		rates:   newRates(s.PeerMails, s.AccountMails),
 		large:   make(chan struct{}, largeAtOnce),
 		alarm:   newAlarm(s.log()),
 	}
@@ -122,9 +133,11 @@ func (d *door) listener(nl net.Listener) *listener {
 		Listener: nl,
 		networks: networks,
 		max:      orDefault(d.MaxConns, 512),
+		perPeer:  d.MaxPerPeer,
 		idle:     orDefault(d.IdleTimeout, 5*time.Minute),
 		mail:     orDefault(d.MailTimeout, 10*time.Minute),
 		plain:    !d.Implicit,
+		legacy:   d.Legacy && d.TLS == nil,
 		alarm:    d.alarm,
 		conns:    make(map[*conn]struct{}),
 	}
@@ -134,15 +147,20 @@ func (d *door) listener(nl net.Listener) *listener {
 func (d *door) protocol() *smtp.Server {
 	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		conn := trackedConn(c.Conn())
+		_, conn.sealed = c.TLSConnectionState()
 		return &session{door: d, conn: conn, peer: address(conn)}, nil
 	}))
 	srv.Domain = orDefault(d.Hostname, "cellpost")
-	srv.MaxRecipients = recipientMax
+	srv.MaxRecipients = orDefault(d.MaxRecipients, recipientMax)
 	srv.MaxMessageBytes = d.maxMail() + 1 // go-smtp refuses a mail of just this size
 	srv.MaxLineLength = lineMax
 	srv.TLSConfig = d.TLS
 	srv.AllowInsecureAuth = d.TLS == nil
+	if d.AuthWithoutTLS != nil {
+		srv.AllowInsecureAuth = *d.AuthWithoutTLS
+	}
 	srv.EnableSMTPUTF8 = true
+	srv.EnableDSN = true
 	srv.ErrorLog = errorLog{d.log()}
 	return srv
 }
@@ -182,15 +200,27 @@ func orDefault[T comparable](v, def T) T {
 type alarm struct {
 	log    *slog.Logger
 	logged ingress.Throttle
+	hourly ingress.Throttle
 }
 
 func newAlarm(log *slog.Logger) *alarm {
-	return &alarm{log: log, logged: ingress.Throttle{Burst: 1, Every: time.Minute}}
+	return &alarm{
+		log:    log,
+		logged: ingress.Throttle{Burst: 1, Every: time.Minute},
+		hourly: ingress.Throttle{Burst: 1, Every: time.Hour},
+	}
 }
 
 func (a *alarm) raise(level slog.Level, what string, peer netip.Addr, args ...any) {
 	if a.logged.Spend(what+" "+peer.String(), time.Now()) {
 		a.log.Log(context.Background(), level, what, append([]any{"peer", peer}, args...)...)
+	}
+}
+
+// tolerated logs what a peer does wrong and is served nevertheless: once an hour.
+func (a *alarm) tolerated(what string, peer netip.Addr) {
+	if a.hourly.Spend(what+" "+peer.String(), time.Now()) {
+		a.log.Info("tolerated", "peer", peer, "what", what)
 	}
 }
 

@@ -325,25 +325,6 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// A line end is CRLF, and nothing else ends a mail: what one server takes for
-// its end and another does not can smuggle a second mail in.
-func TestSmuggling(t *testing.T) {
-	gate, stored := testGate(t)
-	addr, _ := serve(t, &Server{Gate: gate})
-	for _, end := range []string{"\n.\n", "\r.\r", "\n.\r\n", "\r\n.\n", "\r.\r\n", "\r\n.\r", "\n.\r", "\r\n\x00.\r\n"} {
-		p := dial(t, addr)
-		p.envelope()
-		p.write("\r\n" + script + end + "MAIL FROM:<evil@site.lan>\r\nRCPT TO:<sms@gw>\r\nDATA\r\n" + "x" + "\r\n.\r\n")
-		p.expect(250)
-		p.write("QUIT\r\n")
-		p.expect(221)
-		p.expectEnd()
-	}
-	if m, _ := stored.counts(); m != 8 {
-		t.Errorf("%d messages from 8 mails", m)
-	}
-}
-
 // A mail may come in chunks. RFC 3030.
 func TestChunks(t *testing.T) {
 	gate, stored := testGate(t)

@@ -82,6 +82,9 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	if s.door.RequireAuth && !s.authenticated {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
+	if err := s.door.peerRate(s.peer); err != nil {
+		return err
+	}
 	s.from = from
 	return nil
 }
@@ -114,11 +117,14 @@ func (s *session) Data(r io.Reader) error {
 	s.door.work.Add(1)
 	defer s.door.work.Done()
 	s.conn.beginMail()
-	raw, release, err := s.read(r)
+	raw, release, err := s.read(s.transfer(r))
 	if err != nil {
 		return err
 	}
 	defer release()
+	if err := checkHead(raw); err != nil {
+		return err
+	}
 	// The sender's wait is what counts, not the end of Serve: a mail under way
 	// is finished.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.door.ctx), storeTimeout)
@@ -145,6 +151,7 @@ func (s *session) read(r io.Reader) (raw []byte, release func(), err error) {
 	switch {
 	case errors.Is(err, smtp.ErrDataTooLarge):
 		err = tooLarge(fmt.Sprintf("a mail has %d octets at most", s.door.maxMail()))
+	case errors.Is(err, errLineEnds):
 	case errors.Is(err, smtp.ErrTooLongLine):
 		err = tooLarge("a line has 1 MiB at most")
 	case err != nil:
@@ -176,6 +183,9 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	if err != nil {
 		// No reply mail: whoever has no account could have us write to anybody.
 		return s.answer(err)
+	}
+	if err := s.door.accountRate(account.Name, s.peer); err != nil {
+		return err
 	}
 	if account.Settings.LF || account.Settings.Append {
 		script, scriptErr = clickatell.ParseFor(m.Text, account.Settings)
