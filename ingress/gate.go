@@ -70,6 +70,9 @@ func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.B
 	if s.Events != nil {
 		batch.Events = g.stamp(a, s.Events(receipt))
 	}
+	if s.Audience != nil {
+		batch.Audience = s.Audience(receipt)
+	}
 	err := g.Queue.Add(ctx, batch)
 	if repeated, ok := errors.AsType[*sms.Repeated](err); ok {
 		return g.addRest(ctx, a, s, batch, receipt.repeat(repeated))

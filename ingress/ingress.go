@@ -29,6 +29,9 @@ type Submission struct {
 	// Events, where not nil, says what the client is to be told of the outcome;
 	// what it returns is stored in the same transaction as the messages.
 	Events func(Receipt) []sms.Event
+	// Audience, where not nil, says who hears what becomes of the messages later;
+	// it is stored with them.
+	Audience func(Receipt) []sms.Audience
 }
 
 // Item is one message of a submission.

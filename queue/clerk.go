@@ -151,6 +151,7 @@ func (q *Queue) review(ctx context.Context) error {
 			q.roster.wakeAll()
 			q.roster.urge(work)
 		}
+		poke(q.news) // what is over somebody may have to hear of
 		at, ok, err := q.store.NextDue(ctx)
 		if err != nil {
 			return err

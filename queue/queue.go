@@ -162,11 +162,21 @@ func (q *Queue) Late(ctx context.Context, attempt int64, o sms.Outcome) error {
 		q.debts.add(late)
 	}
 	q.stir()
+	poke(q.news)
 	return nil
 }
 
 // Cancel stops a message; see [Store.Cancel].
-func (q *Queue) Cancel(ctx context.Context, id sms.ID) error { return q.store.Cancel(ctx, id) }
+func (q *Queue) Cancel(ctx context.Context, id sms.ID) error {
+	defer poke(q.news)
+	return q.store.Cancel(ctx, id)
+}
+
+// CancelBatch stops what has not left of a submission; see [Store.CancelBatch].
+func (q *Queue) CancelBatch(ctx context.Context, submission sms.ID) (int, error) {
+	defer poke(q.news)
+	return q.store.CancelBatch(ctx, submission)
+}
 
 // Retry sends a message again; see [Store.Retry].
 func (q *Queue) Retry(ctx context.Context, id sms.ID) error {

@@ -416,6 +416,7 @@ func (w *worker) record(ctx context.Context, what string, transition func() erro
 		w.q.debts.add(transition)
 		w.q.alarm.notLater(time.Now())
 	}
+	poke(w.q.news) // somebody may have to hear of it
 }
 
 // insist repeats a transition until the store has it: what happened on the air

@@ -215,7 +215,8 @@ const Credit Credits = 1_000_000
 type Batch struct {
 	Messages []Message
 	Events   []Event
-	Once     bool // a message with a ClientID is not taken where the same was within [OnceWithin]; [Repeated] then refuses the batch
+	Audience []Audience // who hears what becomes of the messages
+	Once     bool       // a message with a ClientID is not taken where the same was within [OnceWithin]; [Repeated] then refuses the batch
 }
 
 // OnceWithin is how long a submission is remembered for the sake of its repetition.

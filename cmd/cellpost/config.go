@@ -42,8 +42,15 @@ type config struct {
 
 // mailConfig says how mail leaves.
 type mailConfig struct {
-	Smarthost string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
-	From      string `toml:"from"`
+	Smarthost    string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
+	From         string `toml:"from"`
+	ReplyDomain  string `toml:"reply_domain"`  // of addresses that answer a message from a handset; empty: that of from
+	TLS          string `toml:"tls"`           // off, starttls or implicit
+	CA           string `toml:"ca"`            // PEM file with who may vouch for the smarthost; empty: whom the system trusts
+	Insecure     bool   `toml:"insecure"`      // any certificate will do
+	User         string `toml:"user"`          // for AUTH PLAIN or LOGIN; empty: none
+	Password     string `toml:"password"`      // with it
+	PasswordFile string `toml:"password_file"` // or the file that has it in its first line
 }
 
 // routeEntry says which SIMs carry the numbers with a prefix.
@@ -65,6 +72,7 @@ type sendConfig struct {
 // inboxConfig is about messages from handsets.
 type inboxConfig struct {
 	PartsWait duration `toml:"parts_wait"` // how long a message waits for its next part, before it is shown without
+	Mail      []string `toml:"mail"`       // addresses that get those which belong to no account
 }
 
 // duration is written as "10s" or "1m30s".
@@ -105,7 +113,7 @@ func defaults() config {
 	return config{
 		DataDir: "/var/lib/cellpost",
 		Blocked: []string{},
-		MailOut: mailConfig{From: "sms@cellpost.local"},
+		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off"},
 		Send: sendConfig{
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",
@@ -307,7 +315,12 @@ func (c *config) checkMailOut(s source) error {
 	if !strings.Contains(c.MailOut.From, "@") {
 		return s.at("mail_out", 0, "from", "from %q: write a mail address", c.MailOut.From)
 	}
-	return nil
+	for _, to := range c.Inbox.Mail {
+		if err := checkAddress(to, false); err != nil || to == "" {
+			return s.at("inbox", 0, "mail", "mail %q: write addresses like anna@example.org", to)
+		}
+	}
+	return c.MailOut.check(s)
 }
 
 // database is the path of the queue's file.
@@ -323,6 +336,7 @@ func (c config) rules() *sms.Rules {
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
 		PartsWait:     time.Duration(c.Inbox.PartsWait),
+		InboundTo:     c.Inbox.Mail,
 		Lease:         sms.LeaseDefault + time.Duration(c.Send.PromptTimeout+c.Send.ResultTimeout),
 	}
 	if !c.Modems.Discover {

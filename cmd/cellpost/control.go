@@ -75,7 +75,7 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		Control: func(name string) (httpd.ModemControl, bool) { return d.control(ctx, name) },
 		Batches: batchViews(d.store.Reader),
 	}
-	api.Batches.Cancel = d.store.CancelBatch
+	api.Batches.Cancel = d.queue.CancelBatch
 	srv := &http.Server{Handler: api.Handler(), ReadTimeout: controlTime, WriteTimeout: controlTime}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

@@ -93,7 +93,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 	doors := map[string]queue.Notifier{}
 	if d.config.MailOut.Smarthost != "" {
-		doors["mail"] = &smtpd.Mailer{Smarthost: d.config.MailOut.Smarthost, From: d.config.MailOut.From}
+		if doors[smtpd.Door], err = d.config.MailOut.mailer(); err != nil {
+			return err
+		}
 	}
 	d.queue = queue.New(d.store, rules, doors, d.log)
 	// What was on the air when the last process ended is unknown before the

@@ -3,37 +3,46 @@ package smtpd
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"mime"
-	"mime/quotedprintable"
 	"net"
 	netmail "net/mail"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
-	"cellpost/ingress/mail"
 	"cellpost/sms"
 )
 
 // Door is the name under which events wait for a [Mailer].
 const Door = "mail"
 
-// Mailer delivers events as mail, through one smarthost. Its fields are not
-// changed after the first Notify.
+// Mailer delivers events as mail, through one smarthost: it asks no DNS where mail
+// goes. Its fields are not changed after the first Notify.
 type Mailer struct {
-	Smarthost string        // host:port; empty: mail is kept, not sent
-	From      string        // address in the From field: "sms@cellpost.local"
-	Hostname  string        // for EHLO; empty: the domain of From
-	Timeout   time.Duration // for one mail; 0: 2 minutes
+	Smarthost   string        // host:port; empty: mail is kept, not sent
+	From        string        // address in the From field: "sms@cellpost.local"
+	ReplyDomain string        // of answers to messages from handsets; empty: the domain of From
+	Hostname    string        // for EHLO and in reports; empty: the domain of From
+	Timeout     time.Duration // for one mail; 0: 2 minutes
+
+	TLS      *tls.Config // of the connection; nil: none
+	Implicit bool        // TLS from the first octet (port 465), else STARTTLS
+	User     string      // for AUTH; empty: none
+	Password string      // with it; unused where PasswordFile is set
+	// PasswordFile has the password in its first line. It is read for each mail, so
+	// that a new one needs no restart.
+	PasswordFile string
 }
 
 // Notify sends an event. An [sms.Undeliverable] error says that this mail will
 // never be taken: the address is wrong, or the smarthost refused the address or
-// the mail with a 5xx. A smarthost that is away, or does not want to talk to us
-// at all, is a temporary error. The reverse path is null, so that a mail which
+// the mail with a 5xx. A smarthost that is away, does not want to talk to us
+// at all, or refuses our login, is a temporary error. The reverse path is null, so that a mail which
 // cannot be delivered comes back to nobody. RFC 3834, 3.3.
 func (m *Mailer) Notify(ctx context.Context, e sms.Event) error {
 	if m.Smarthost == "" {
@@ -56,21 +65,27 @@ func (m *Mailer) Notify(ctx context.Context, e sms.Event) error {
 	// go-smtp has no deadline for the mail itself; closing ends any wait.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	client := smtp.NewClient(conn)
-	defer client.Close()
-	err = send(client, orDefault(m.Hostname, m.domain()), to.Address, content)
+	defer conn.Close()
+	err = m.deliver(conn, to.Address, content)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("hand a mail to the smarthost: %w", ctx.Err())
 	}
 	return err
 }
 
-// send hands over one mail.
-func send(client *smtp.Client, hostname, to string, content []byte) error {
-	if err := client.Hello(hostname); err != nil {
+// deliver hands over one mail on a new connection.
+func (m *Mailer) deliver(conn net.Conn, to string, content []byte) error {
+	client, err := m.client(conn)
+	if err != nil {
+		return fmt.Errorf("agree with the smarthost on TLS: %w", err)
+	}
+	if err := client.Hello(orDefault(m.Hostname, m.domain())); err != nil {
 		return fmt.Errorf("greet the smarthost: %w", err)
 	}
-	if err := client.SendMail("", []string{to}, bytes.NewReader(content)); err != nil {
+	if err := m.authenticate(client); err != nil {
+		return fmt.Errorf("log in to the smarthost: %w", err)
+	}
+	if err := hand(client, to, content); err != nil {
 		if e, ok := errors.AsType[*smtp.SMTPError](err); ok && !e.Temporary() {
 			return &sms.Undeliverable{Reason: fmt.Sprintf("the smarthost answered %d %s", e.Code, e.Message)}
 		}
@@ -81,52 +96,76 @@ func send(client *smtp.Client, hostname, to string, content []byte) error {
 	return nil
 }
 
-// compose writes the mail of an event. Its Message-ID is always the same for
-// one event: who gets it twice can tell.
-func (m *Mailer) compose(e sms.Event, to string) ([]byte, error) {
-	var b bytes.Buffer
-	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
-	field("From", (&netmail.Address{Address: m.From}).String())
-	field("To", (&netmail.Address{Address: to}).String())
-	field("Subject", mime.QEncoding.Encode("utf-8", e.Subject))
-	field("Date", e.Created.Format(time.RFC1123Z))
-	field("Message-ID", fmt.Sprintf("<event.%d.%d@%s>", e.ID, e.Created.UnixMilli(), m.domain()))
-	if ref := mail.MessageID(e.Ref); ref != "" {
-		field("In-Reply-To", ref)
-		field("References", ref)
+// client begins the dialogue, under TLS where that is wanted: never without it then.
+func (m *Mailer) client(conn net.Conn) (*smtp.Client, error) {
+	switch {
+	case m.TLS == nil:
+		return smtp.NewClient(conn), nil
+	case !m.Implicit:
+		return smtp.NewClientStartTLS(conn, m.tls())
 	}
-	field("Auto-Submitted", "auto-replied")
-	field("MIME-Version", "1.0")
-	field("Content-Type", "text/plain; charset=utf-8")
-	if plain(e.Text) { // programs read it, and some do not decode
-		field("Content-Transfer-Encoding", "7bit")
-		b.WriteString("\r\n" + e.Text)
-		return b.Bytes(), nil
-	}
-	field("Content-Transfer-Encoding", "quoted-printable")
-	b.WriteString("\r\n")
-	w := quotedprintable.NewWriter(&b)
-	if _, err := w.Write([]byte(e.Text)); err != nil {
+	sealed := tls.Client(conn, m.tls())
+	if err := sealed.Handshake(); err != nil {
 		return nil, err
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return smtp.NewClient(sealed), nil
 }
 
-// lineMost is how long a line of mail may be, in octets. RFC 5322, 2.1.1.
-const lineMost = 998
+// tls is the configuration with the name of the smarthost, unless it has one.
+func (m *Mailer) tls() *tls.Config {
+	c := m.TLS.Clone()
+	if c.ServerName == "" {
+		c.ServerName, _, _ = net.SplitHostPort(m.Smarthost)
+	}
+	return c
+}
 
-// plain reports whether a text can stand in a mail as it is: ASCII in lines of
-// CRLF that are not too long. RFC 2045, 2.7.
-func plain(text string) bool {
-	for line := range strings.SplitSeq(text, "\r\n") {
-		if len(line) > lineMost || strings.ContainsFunc(line, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
-			return false
+// authenticate logs in by PLAIN, or by LOGIN where the smarthost knows no other.
+func (m *Mailer) authenticate(client *smtp.Client) error {
+	if m.User == "" {
+		return nil
+	}
+	password := m.Password
+	if m.PasswordFile != "" {
+		text, err := os.ReadFile(m.PasswordFile)
+		if err != nil {
+			return err
+		}
+		password, _, _ = strings.Cut(string(text), "\n")
+		password = strings.TrimSuffix(password, "\r")
+	}
+	switch {
+	case client.SupportsAuth(sasl.Plain):
+		return client.Auth(sasl.NewPlainClient("", m.User, password))
+	case client.SupportsAuth(sasl.Login):
+		return client.Auth(sasl.NewLoginClient(m.User, password))
+	}
+	return errors.New("it offers neither AUTH PLAIN nor AUTH LOGIN (before TLS many do not: set tls in mail_out)")
+}
+
+// hand gives the smarthost a mail. An address that is not ASCII needs one which
+// knows RFC 6531.
+func hand(client *smtp.Client, to string, content []byte) error {
+	utf8 := false
+	if ascii(to) != to {
+		if utf8, _ = client.Extension("SMTPUTF8"); !utf8 {
+			return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 6, 7}, Message: "has no SMTPUTF8, which this address needs"}
 		}
 	}
-	return true
+	if err := client.Mail("", &smtp.MailOptions{UTF8: utf8}); err != nil {
+		return err
+	}
+	if err := client.Rcpt(to, nil); err != nil {
+		return err
+	}
+	w, err := client.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := bytes.NewReader(content).WriteTo(w); err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 func (m *Mailer) domain() string {

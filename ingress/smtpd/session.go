@@ -207,6 +207,9 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 		Items:  items,
 		Params: script.Params,
 		Events: func(r ingress.Receipt) []sms.Event { return s.replies(m, script, r) },
+		Audience: func(ingress.Receipt) []sms.Audience {
+			return scriptAudience(account, m.Automatic, script.Reply, m.ID)
+		},
 	})
 	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
 		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)

@@ -32,6 +32,9 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 		if err := t.debit(b.Messages); err != nil {
 			return err
 		}
+		if err := t.addAudience(b); err != nil {
+			return err
+		}
 		if err := t.addMessages(b); err != nil {
 			return err
 		}
@@ -167,5 +170,9 @@ func (t *tx) insertMessage(m *sms.Message, event, detail string) error {
 			return err
 		}
 	}
-	return t.note(&record{seq: seq}, event, detail)
+	r := &record{seq: seq, msg: *m}
+	if err := t.note(r, event, detail); err != nil {
+		return err
+	}
+	return t.conclude(r, standing{})
 }

@@ -38,6 +38,9 @@ func (t *tx) second(r *record) (string, error) {
 	if second.State == sms.Queued {
 		second.Review = t.now // the clerk finds it, and calls a line
 	}
+	if err := t.opened(&second); err != nil {
+		return "", err
+	}
 	if err := t.insertMessage(&second, event, detail); err != nil {
 		return "", err
 	}

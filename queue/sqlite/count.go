@@ -82,12 +82,13 @@ func (t *tx) total(name string, n int64) { t.counts[counter{total: true, name: n
 type standing struct {
 	state     sms.State
 	duplicate bool
+	over      bool // see [sms.Message.Concluded]
 }
 
 // recount notes what has become of a message since it was read.
 func (t *tx) recount(r *record) {
 	m, was := &r.msg, r.was
-	r.was = standing{m.State, m.Duplicate}
+	r.was = standing{m.State, m.Duplicate, m.Concluded()}
 	if m.Duplicate && !was.duplicate {
 		t.total(totalDuplicate, 1)
 	}

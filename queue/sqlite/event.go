@@ -15,11 +15,16 @@ import (
 // addEvent stores news that has to be told from now on. submission is what it
 // answers, zero for none.
 func (t *tx) addEvent(e *sms.Event, submission sms.ID) error {
-	_, err := t.exec(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?, ?, ?, ?)`,
-		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(t.now), millis(cmp.Or(e.Created, t.now)), blob(submission),
-		e.ReplyTo, e.Generated, further(e.Parts))
+	_, err := t.insertEvent(e, submission, t.now)
 	return err
+}
+
+// insertEvent stores news that has to be told from a time on.
+func (t *tx) insertEvent(e *sms.Event, submission sms.ID, due time.Time) (int64, error) {
+	return t.insert(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?, ?, ?, ?)`,
+		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(due), millis(cmp.Or(e.Created, t.now)), blob(submission),
+		e.ReplyTo, e.Generated, further(e.Parts))
 }
 
 // further are the parts of an event as the database keeps them: NULL for none.

@@ -28,7 +28,10 @@ func (s *Store) purge(ctx context.Context, h horizons, r sms.Retention) (purged 
 		{`DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE last BETWEEN 1 AND ? LIMIT 10)`, []any{h.keep.message}, false},
 		// A report that nothing was found for is about nothing that is still to come.
 		{keptPurge, []any{millis(h.now.Add(-sms.LiveFor)), millis(h.now.Add(day))}, false},
-		{referencePurge, []any{millis(h.now.Add(-referenceKept(r)))}, false},
+		{conversationPurge, []any{millis(h.now.Add(-keptFor(sms.ConversationLife, r)))}, false},
+		{audiencePurge, []any{millis(h.now.Add(-keptFor(audienceLife, r)))}, false},
+		{`DELETE FROM leftout WHERE recipient IN (SELECT recipient FROM leftout WHERE due < ? LIMIT 10)`, []any{millis(h.now.Add(-day))}, false},
+		{referencePurge, []any{millis(h.now.Add(-keptFor(referenceLife, r)))}, false},
 		{`UPDATE ledger SET received = ?1 WHERE (sim, fingerprint) IN (SELECT sim, fingerprint FROM ledger INDEXED BY ledger_by_time
 			WHERE received < ?2 LIMIT 10)`, []any{millis(h.now), millis(soundSince)}, false},
 		{`UPDATE ledger SET received = ?1 WHERE (sim, fingerprint) IN (SELECT sim, fingerprint FROM ledger INDEXED BY ledger_by_time
@@ -55,12 +58,18 @@ func (s *Store) purge(ctx context.Context, h horizons, r sms.Retention) (purged 
 const referencePurge = `DELETE FROM reference WHERE (sim, recipient) IN
 	(SELECT sim, recipient FROM reference INDEXED BY reference_by_age WHERE used < ? LIMIT 10)`
 
-// referenceKept is how long a reference is kept.
-func referenceKept(r sms.Retention) time.Duration {
+// audiencePurge removes the addresses of those who hear.
+const audiencePurge = `DELETE FROM audience WHERE id IN (SELECT id FROM audience INDEXED BY audience_by_time WHERE created < ? LIMIT 10)`
+
+// audienceLife is longer than any message waits and is waited for.
+const audienceLife = 30 * day
+
+// keptFor is how long what has a number or an address is kept, at most.
+func keptFor(life time.Duration, r sms.Retention) time.Duration {
 	if r.Anonymise > 0 {
-		return min(referenceLife, max(r.Anonymise, sms.LiveFor))
+		return min(life, max(r.Anonymise, sms.LiveFor))
 	}
-	return referenceLife
+	return life
 }
 
 // keptPurge removes kept reports SIM by SIM, in the order of their index.

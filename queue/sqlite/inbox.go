@@ -175,7 +175,10 @@ func (t *tx) handOver(id int64, r sms.Inbound) error {
 	if err := t.writeReading(id, r); err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE inbound SET due = NULL WHERE id = ?`, id); err != nil || !r.Replaces() {
+	if _, err := t.exec(`UPDATE inbound SET due = NULL WHERE id = ?`, id); err != nil {
+		return err
+	}
+	if err := t.tellInbound(id, r); err != nil || !r.Replaces() {
 		return err
 	}
 	return t.replace(id, r)

@@ -59,6 +59,9 @@ func (s *Store) takeIn(ctx context.Context, b sms.Batch) error {
 		if done, err := t.isStored(b); done || err != nil {
 			return intake{}, err
 		}
+		if err := t.addAudience(b); err != nil {
+			return intake{}, err
+		}
 		id, err := t.insert(`INSERT INTO intake (batch, first, last) SELECT ?, coalesce(max(seq), 0) + 1, 0 FROM message`, key[:])
 		return intake{id: id, batch: key}, err
 	})
@@ -262,6 +265,9 @@ func (t *tx) undo(in intake, most int) (done bool, err error) {
 	for _, r := range list {
 		m := &r.message
 		if _, err := t.exec(`DELETE FROM batch WHERE id = ?`, m.Submission[:]); err != nil {
+			return false, err
+		}
+		if err := t.wipeAudience(m.Submission); err != nil {
 			return false, err
 		}
 		in.first = max(in.first, r.seq+1)

@@ -64,7 +64,7 @@ func (t *tx) load(seq int64) (*record, error) {
 	}
 	r.msg.Parts, err = all(t, scanPart, partsQuery, seq)
 	r.saved = slices.Clone(r.msg.Parts)
-	r.was = standing{r.msg.State, r.msg.Duplicate}
+	r.was = standing{r.msg.State, r.msg.Duplicate, r.msg.Concluded()}
 	return r, err
 }
 
@@ -99,13 +99,14 @@ func (t *tx) save(r *record) error {
 	if err != nil {
 		return err
 	}
+	before := r.was
 	t.recount(r)
 	for i, p := range m.Parts {
 		if err := t.savePart(r, i, p); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.conclude(r, before)
 }
 
 func (t *tx) savePart(r *record, i int, p sms.Part) error {

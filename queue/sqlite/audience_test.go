@@ -1,0 +1,269 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"cellpost/pdu"
+	"cellpost/queue"
+	"cellpost/sms"
+)
+
+// mails takes the events that are due, in order.
+func mails(t *testing.T, s *Store) (list []sms.Event) {
+	t.Helper()
+	for {
+		e, _, err := s.ClaimEvent(t.Context(), time.Hour)
+		if errors.Is(err, queue.ErrNothing) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+}
+
+// handOver has the next message end with an outcome.
+func handOver(t *testing.T, s *Store, o sms.Outcome) {
+	t.Helper()
+	c, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"})
+	if err == nil {
+		err = s.Settle(t.Context(), c, o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	accepted = sms.Outcome{Kind: sms.Accepted, MR: 7}
+	refused  = sms.Outcome{Kind: sms.Refused, Cause: pdu.Cause{Set: pdu.CMS, Code: 1}}
+)
+
+// What becomes of a message is told once, in the form and for the outcomes that were
+// asked for.
+func TestAudience(t *testing.T) {
+	all := sms.Notify{Success: true, Failure: true}
+	tests := []struct {
+		name    string
+		who     sms.Audience
+		outcome sms.Outcome
+		want    []string // a piece of each mail
+	}{
+		{"sent", sms.Audience{Form: sms.PerMessage, Notify: all}, accepted, []string{"accepted the message"}},
+		{"failed", sms.Audience{Form: sms.PerMessage, Notify: all}, refused, []string{"State: failed"}},
+		{"only failures", sms.Audience{Form: sms.PerMessage, Notify: sms.Notify{Failure: true}}, accepted, nil},
+		{"never", sms.Audience{Form: sms.PerDSN}, refused, nil},
+		{"another message", sms.Audience{Form: sms.PerDSN, Notify: all, Message: sms.NewID(time.Now())}, refused, nil},
+		{"relayed", sms.Audience{Form: sms.PerDSN, Notify: all, Envelope: "Q1"}, accepted, []string{"Original-Envelope-Id: Q1\r\n"}},
+		{"failed, DSN", sms.Audience{Form: sms.PerDSN, Notify: all, Recipient: "rfc822; 1@gw"}, refused, []string{"Final-Recipient: rfc822; 1@gw\r\nAction: failed\r\nStatus: 5."}},
+		{"a submission of one", sms.Audience{Form: sms.PerSubmission, Notify: all}, refused, []string{"State: failed"}},
+		{"answers only", sms.Audience{Form: sms.InboundOnly}, refused, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openTest(t, &sms.Rules{})
+			serve(t, s)
+			addShop(t, s)
+			b := batch(1)
+			tt.who.To = "anna@site.lan"
+			b.Audience = []sms.Audience{tt.who}
+			if err := s.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			if early := mails(t, s); len(early) > 0 {
+				t.Errorf("told before anything happened: %+v", early)
+			}
+			handOver(t, s, tt.outcome)
+			got := mails(t, s)
+			if len(got) != len(tt.want) {
+				t.Fatalf("told %+v, want %d mails", got, len(tt.want))
+			}
+			for i, e := range got {
+				text := e.Text
+				for _, p := range e.Parts {
+					text += string(p.Data)
+				}
+				if !strings.Contains(text, tt.want[i]) || e.To != "anna@site.lan" || !e.Generated {
+					t.Errorf("told %+v\n%s, want %q", e, text, tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+// A submission is told of when the last of its messages is over, also a large one.
+func TestAudienceOfSubmission(t *testing.T) {
+	for _, n := range []int{3, queue.LargeBatch + 2} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			s := openTest(t, &sms.Rules{})
+			serve(t, s)
+			addShop(t, s)
+			b := batch(n)
+			b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerSubmission}}
+			if err := s.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Overdue(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Overdue(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				if early := mails(t, s); len(early) > 0 {
+					t.Fatalf("told after %d: %+v", i, early)
+				}
+				if i == 0 {
+					handOver(t, s, refused)
+				} else {
+					handOver(t, s, accepted)
+				}
+			}
+			got := mails(t, s)
+			if len(got) != 1 || !strings.Contains(got[0].Text, fmt.Sprintf("sent: %d\r\n  failed: 1\r\n", n-1)) {
+				t.Errorf("told %+v", got)
+			}
+		})
+	}
+}
+
+// arrive has a text come from a handset.
+func arrive(t *testing.T, s *Store, from pdu.Address, text string, change func(*pdu.Deliver)) {
+	t.Helper()
+	d := pdu.Deliver{Originator: from, Time: time.Now(), UserData: pdu.UserData{Data: []byte(text)}}
+	if change != nil {
+		change(&d)
+	}
+	tpdu, err := d.AppendBinary(nil)
+	if err == nil {
+		_, _, err = s.Receive(context.Background(), sms.Inbound{SIM: "a", Modem: "m", TPDU: tpdu, Received: time.Now()})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A message from a handset goes to whom it belongs to, and can be answered.
+func TestInboundMail(t *testing.T) {
+	handset := sms.Number("447700900123").Address()
+	name := pdu.Address{TON: pdu.TONAlphanumeric, Value: "Bank"}
+	tests := []struct {
+		name     string
+		inbound  []string // setting of the account
+		audience []sms.Audience
+		from     pdu.Address
+		to       string
+		account  string
+	}{
+		{"setting", []string{"desk@site.lan"}, nil, handset, "desk@site.lan", "shop"},
+		{"sender", nil, []sms.Audience{{To: "anna@site.lan", Form: sms.InboundOnly}}, handset, "anna@site.lan", "shop"},
+		{"nobody's number", []string{"desk@site.lan"}, nil, sms.Number("447700900999").Address(), "ops@site.lan", ""},
+		{"no address", nil, nil, handset, "ops@site.lan", ""},
+		{"a name", nil, nil, name, "ops@site.lan", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}})
+			serve(t, s)
+			a := shop
+			a.Settings.Inbound = tt.inbound
+			if err := s.AddAccount(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			b := batch(1)
+			b.Audience = tt.audience
+			if err := s.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			arrive(t, s, tt.from, "yes", nil)
+			got := mails(t, s)
+			if len(got) != 1 || got[0].To != tt.to || got[0].Account != tt.account || !strings.HasPrefix(got[0].Text, "yes\r\n") {
+				t.Fatalf("told %+v", got)
+			}
+			token, ok := strings.CutPrefix(got[0].ReplyTo, "reply+")
+			if ok != (tt.name != "a name") {
+				t.Fatalf("answers go to %q", got[0].ReplyTo)
+			}
+			if !ok {
+				return
+			}
+			c, err := s.Conversation(t.Context(), strings.ToUpper(token))
+			if err != nil || c.To.Address() != tt.from || c.SIM != "a" || c.Account != tt.account {
+				t.Errorf("%+v, %v", c, err)
+			}
+			if _, err := s.Conversation(t.Context(), token[1:]); !errors.Is(err, queue.ErrNoMessage) {
+				t.Errorf("another token: %v", err)
+			}
+		})
+	}
+}
+
+// Two machines that answer each other come to rest, and somebody hears of it.
+func TestInboundMailLoop(t *testing.T) {
+	s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}})
+	serve(t, s)
+	for i := range numberMost + 5 {
+		arrive(t, s, sms.Number("447700900123").Address(), fmt.Sprint("I am away ", i), nil)
+	}
+	if got := mails(t, s); len(got) != numberMost {
+		t.Errorf("%d mails", len(got))
+	}
+	list, err := s.Events(t.Context(), 1)
+	if err != nil || len(list) != 1 || !strings.HasPrefix(list[0].Text, "5 more mails") {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// A part that comes after the message was told of is told of once.
+func TestInboundMailLate(t *testing.T) {
+	s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}, PartsWait: time.Nanosecond})
+	serve(t, s)
+	for seq := range byte(3) {
+		arrive(t, s, sms.Number("447700900123").Address(), fmt.Sprint("part ", seq+1), func(d *pdu.Deliver) {
+			d.UserData.Header = []pdu.IE{pdu.Concat{Reference: 9, Bits: 8, Total: 3, Seq: seq + 1}.IE()}
+		})
+		if _, err := s.Overdue(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := mails(t, s)
+	if len(got) != 2 || !strings.Contains(got[0].Text, "Parts missing: 2 3 of 3") || !strings.Contains(got[1].Subject, "late part") {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// Tokens and addresses are not kept for ever, and not beyond what is anonymised.
+func TestAnswersPurged(t *testing.T) {
+	for _, tt := range []struct {
+		age  time.Duration
+		keep sms.Retention
+		want int
+	}{
+		{20 * day, sms.Retention{}, 1}, {31 * day, sms.Retention{}, 0}, {20 * day, sms.Retention{Anonymise: 10 * day}, 0},
+	} {
+		s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}})
+		serve(t, s)
+		addShop(t, s)
+		b := batch(1)
+		b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerDSN}}
+		if err := s.Add(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		arrive(t, s, sms.Number("447700900999").Address(), "yes", nil)
+		if _, err := s.purge(t.Context(), horizons{now: time.Now().Add(tt.age)}, tt.keep); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"audience", "conversation"} {
+			var n int
+			if err := s.Reader.db.QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil || n != tt.want {
+				t.Errorf("after %s, %+v: %d rows of %s, %v", tt.age, tt.keep, n, table, err)
+			}
+		}
+	}
+}
