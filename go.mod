@@ -24,6 +24,7 @@ require (
 	go.bug.st/serial v1.8.0
 	golang.org/x/crypto v0.45.0
 	golang.org/x/image v0.33.0
+	golang.org/x/net v0.47.0
 	golang.org/x/sys v0.43.0
 	golang.org/x/text v0.31.0
 	pgregory.net/rapid v1.3.0

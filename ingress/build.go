@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -110,6 +111,9 @@ func (b *builder) item(item Item, results []Result) Result {
 	if refusal != nil {
 		return Result{To: string(to), Refusal: refusal}
 	}
+	if item.Whole != "" {
+		m.Text = item.Whole
+	}
 	b.messages = append(b.messages, m)
 	return Result{To: string(to), ID: m.ID}
 }
@@ -190,7 +194,7 @@ func (b *builder) blank(to sms.Number, text string, t terms) sms.Message {
 	return sms.Message{
 		ID: sms.NewID(b.now), Submission: b.id, Account: b.account.Name, Source: b.submission.Source,
 		To: to, From: p.From, ClientID: p.ClientID, Text: text,
-		Priority: priority, Escalate: p.Escalate, OnlySIM: t.sim, Resend: resend, Report: p.Report || b.account.Report || again.Within > 0,
+		Priority: priority, Escalate: p.Escalate, OnlySIM: cmp.Or(p.SIM, t.sim), Resend: resend, Report: p.Report || b.account.Report && !p.NoReport || again.Within > 0,
 		Due: due, Expires: due.Add(validity), Created: b.now, Updated: b.now, At: at, Again: again,
 	}
 }

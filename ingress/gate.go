@@ -19,6 +19,9 @@ type Gate struct {
 	Accounts func(ctx context.Context, name string) (sms.Account, error) // [sms.ErrNoAccount] for none
 	Rules    *sms.Rules
 
+	// Senders returns the accounts that mail may be booked to by its sender; nil: none.
+	Senders func(ctx context.Context) ([]sms.Account, error)
+
 	CountryPrefix string                                    // digits, for national numbers; empty: they are refused
 	Blocked       []string                                  // beginnings of numbers that nobody may send to, digits
 	Sender        func(msisdn string) (sim string, ok bool) // finds the installed SIM with a number, digits; nil: none

@@ -41,6 +41,7 @@ type Item struct {
 	Content *Content // what is sent instead of Text, which then says in words what it is (empty: its Words); nil: Text
 	Params  *Params  // what holds instead of the Params of the submission; nil: those
 	Refusal *Refusal // of an item that its door could not read; nil: it could
+	Whole   string   // what Text was cut from: the message shows it, and sends Text; empty: Text is whole
 }
 
 // Params hold for all items of a submission. Zero values are the defaults.
@@ -53,6 +54,8 @@ type Params struct {
 	Flash    bool          // class 0: shown at once, not kept
 	Unicode  bool          // send as UCS2 whatever the text
 	Report   bool          // ask the network for a status report
+	NoReport bool          // do not ask for one that only the account wants
+	SIM      string        // name of the SIM to send by, in place of what From says; empty: any
 	Delay    time.Duration // 0 to 7 days
 	At       time.Time     // when it is to leave, by the clock, up to 7 days ahead; past: at once; zero: after Delay
 	FarIsNow bool          // an At further ahead means at once, as in Clickatell's specification; it is refused otherwise

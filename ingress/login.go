@@ -61,11 +61,42 @@ func (g *Gate) Login(ctx context.Context, user, password string, peer netip.Addr
 		}
 		return sms.Account{}, err
 	}
-	peer = peer.Unmap()
-	if len(a.Networks) > 0 && !slices.ContainsFunc(a.Networks, func(n netip.Prefix) bool { return n.Contains(peer) }) {
+	if len(a.Networks) > 0 && !within(a.Networks, peer) {
 		return sms.Account{}, Refuse(CodeNetwork, "")
 	}
 	return a, nil
+}
+
+// BySender returns the account that mail from an address is booked to when nobody
+// has logged in, for devices that cannot: the account has the address, or its
+// domain, in its settings, and names a network that the peer is in. An address
+// anybody can write, so an account without networks is never it. Of several the one
+// with the whole address is taken, then the first by name. [sms.ErrNoAccount] for
+// none; any other error is temporary.
+func (g *Gate) BySender(ctx context.Context, address string, peer netip.Addr) (sms.Account, error) {
+	i := strings.LastIndexByte(address, '@')
+	if g.Senders == nil || i < 0 {
+		return sms.Account{}, sms.ErrNoAccount
+	}
+	accounts, err := g.Senders(ctx)
+	if err != nil {
+		return sms.Account{}, err
+	}
+	slices.SortFunc(accounts, func(a, b sms.Account) int { return strings.Compare(a.Name, b.Name) })
+	for _, wanted := range []string{address, address[i:]} {
+		for _, a := range accounts {
+			named := slices.ContainsFunc(a.Settings.Senders, func(s string) bool { return strings.EqualFold(s, wanted) })
+			if named && within(a.Networks, peer) {
+				return a, nil
+			}
+		}
+	}
+	return sms.Account{}, sms.ErrNoAccount
+}
+
+func within(networks []netip.Prefix, peer netip.Addr) bool {
+	peer = peer.Unmap()
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(peer) })
 }
 
 // passwordMax is the most that bcrypt looks at, in octets.

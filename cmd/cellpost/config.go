@@ -26,6 +26,7 @@ type config struct {
 	CountryPrefix string       `toml:"country_prefix"` // for national numbers ("44"); empty: they are refused
 	Blocked       []string     `toml:"blocked"`        // beginnings of numbers that nobody may send to: "4490"
 	SMTP          []smtpConfig `toml:"smtp"`           // one per listener
+	MailIn        mailInConfig `toml:"mail_in"`
 	MailOut       mailConfig   `toml:"mail_out"`
 	Modems        modemsConfig `toml:"modems"`
 	Modem         []modemEntry `toml:"modem"`
@@ -40,10 +41,16 @@ type config struct {
 	History       history      `toml:"history"` // what becomes of what is over
 }
 
+// mailInConfig is about mail to numbers.
+type mailInConfig struct {
+	TextEnds []string `toml:"text_ends"` // beginnings of lines at which a text ends, of disclaimers
+}
+
 // mailConfig says how mail leaves.
 type mailConfig struct {
 	Smarthost    string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
 	From         string `toml:"from"`
+	Operator     string `toml:"operator"`      // gets mail to postmaster@ and abuse@; empty: it is kept
 	ReplyDomain  string `toml:"reply_domain"`  // of addresses that answer a message from a handset; empty: that of from
 	TLS          string `toml:"tls"`           // off, starttls or implicit
 	CA           string `toml:"ca"`            // PEM file with who may vouch for the smarthost; empty: whom the system trusts
@@ -112,6 +119,7 @@ func prefixes(networks []network) []netip.Prefix {
 func defaults() config {
 	return config{
 		DataDir: "/var/lib/cellpost",
+		MailIn:  mailInConfig{TextEnds: []string{}},
 		Blocked: []string{},
 		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off"},
 		Send: sendConfig{
@@ -314,6 +322,9 @@ func (c *config) checkMailOut(s source) error {
 	}
 	if !strings.Contains(c.MailOut.From, "@") {
 		return s.at("mail_out", 0, "from", "from %q: write a mail address", c.MailOut.From)
+	}
+	if checkAddress(c.MailOut.Operator, false) != nil {
+		return s.at("mail_out", 0, "operator", "operator %q: write a mail address, or leave it out", c.MailOut.Operator)
 	}
 	for _, to := range c.Inbox.Mail {
 		if err := checkAddress(to, false); err != nil || to == "" {

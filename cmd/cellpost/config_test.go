@@ -48,6 +48,7 @@ result_timeout = "90s"
 	want := config{
 		DataDir: "/var/lib/cellpost",
 		Blocked: []string{},
+		MailIn:  mailInConfig{TextEnds: []string{}},
 		SMTP: []smtpConfig{{
 			Listen: ":2525", TLS: "off", ClearAuth: &inClear,
 			Networks:       []network{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}},

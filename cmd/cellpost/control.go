@@ -68,7 +68,7 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		},
 		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
 		Board: func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
-		Send:  d.send,
+		Send:  d.send, Mail: d.mail,
 		Held: func(ctx context.Context) (func(sms.Message) string, error) {
 			return held(ctx, d.gate.Rules, d.store.Reader)
 		},
@@ -96,8 +96,12 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 // has no password, so nobody logs in as it.
 const operator = "operator"
 
+func newOperator() sms.Account {
+	return sms.Account{Name: operator, Unlimited: true, ShortCodes: true, Concat: ingress.ConcatMax, Report: true}
+}
+
 func (d *daemon) operatorAccount(ctx context.Context) error {
-	err := d.store.AddAccount(ctx, sms.Account{Name: operator, Unlimited: true, ShortCodes: true, Concat: ingress.ConcatMax, Report: true})
+	err := d.store.AddAccount(ctx, newOperator())
 	if errors.Is(err, sms.ErrAccountExists) {
 		return nil
 	}

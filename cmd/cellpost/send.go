@@ -15,19 +15,38 @@ import (
 
 type sendVerb struct {
 	configFlag
-	To      []string `help:"Number to send to; repeat it for more." required:"" placeholder:"NUMBER"`
+	To      []string `help:"Number to send to, with --mail an address; repeat it for more." placeholder:"NUMBER"`
 	Text    *string  `help:"What to send; default: what standard input holds."`
 	Account string   `help:"Account to book it to; default: the operator's own."`
 	Queue   int      `help:"1 (urgent) to 3." default:"3"`
 	Flash   bool     `help:"Show it at once, do not keep it."`
 	At      string   `help:"When to send it, up to 7 days ahead: '2030-12-31 07:30' in the time zone of the configuration, or with a zone, 2030-12-31T07:30:00+01:00." placeholder:"TIME"`
+	Mail    string   `help:"File with a mail, - for standard input: send what it becomes, as if it had come by SMTP." placeholder:"FILE"`
+	From    string   `help:"With --mail: who sent it; default: as the mail says. It goes to whom the mail says, unless --to is given." placeholder:"ADDRESS"`
+	DryRun  bool     `help:"With --mail: show what it would become; nothing is stored or sent, and no daemon is needed."`
 	JSON    bool     `help:"Print one JSON object a line."`
+}
+
+// Validate looks at which flags go together.
+func (v sendVerb) Validate() error {
+	switch {
+	case v.Mail != "" && (v.Text != nil || v.Flash || v.At != ""):
+		return errors.New("--mail: the mail says what is sent, and how; leave out --text, --flash and --at")
+	case v.Mail == "" && (v.DryRun || v.From != ""):
+		return errors.New("--dry-run and --from go with --mail FILE (cellpost price tells the price of a text)")
+	case v.Mail == "" && len(v.To) == 0:
+		return errors.New("missing flags: --to=NUMBER")
+	}
+	return nil
 }
 
 func (v sendVerb) Run(ctx context.Context, s streams) error {
 	c, err := loadConfig(v.Config)
 	if err != nil {
 		return err
+	}
+	if v.Mail != "" {
+		return v.runMail(ctx, c, s)
 	}
 	text, err := v.text(s.in)
 	if err != nil {
@@ -46,18 +65,22 @@ func (v sendVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	return v.print(s.out, results)
+}
+
+func (v sendVerb) print(out io.Writer, results []httpd.SendResult) error {
 	refused := false
 	for _, r := range results {
 		refused = refused || r.Code != 0
 		switch {
 		case v.JSON:
-			if err := json.NewEncoder(s.out).Encode(r); err != nil {
+			if err := json.NewEncoder(out).Encode(r); err != nil {
 				return err
 			}
 		case r.Code != 0:
-			fmt.Fprintf(s.out, "ERR: %03d, %s To: %s\n", r.Code, r.Error, r.To)
+			fmt.Fprintf(out, "ERR: %03d, %s To: %s\n", r.Code, r.Error, r.To)
 		default:
-			fmt.Fprintf(s.out, "ID: %s To: %s\n", r.ID, r.To)
+			fmt.Fprintf(out, "ID: %s To: %s\n", r.ID, r.To)
 		}
 	}
 	if refused {

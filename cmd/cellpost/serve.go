@@ -133,7 +133,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer modems.stop()
 
 	d.gate = &ingress.Gate{
-		Queue: d.queue, Accounts: d.account, Rules: rules,
+		Queue: d.queue, Accounts: d.account, Senders: d.store.Accounts, Rules: rules,
 		CountryPrefix: d.config.CountryPrefix, Blocked: d.config.Blocked, Sender: d.sender, Trusted: func() bool { return d.clock.clock().Trusted }, Log: d.log,
 	}
 	open, err := d.openDoors()

@@ -26,6 +26,7 @@ type API struct {
 	Retry  func(ctx context.Context, id sms.ID) error
 	Stats  func(ctx context.Context) (QueueStats, error)
 	Send   func(ctx context.Context, account string, s ingress.Submission) (ingress.Receipt, error)
+	Mail   func(ctx context.Context, r MailRequest) (ingress.Receipt, error)
 	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
 	Modems func() []Modem
 	Clock  func() Clock
@@ -64,6 +65,14 @@ type SendRequest struct {
 	At time.Time `json:"at,omitzero"` // when it is to leave, up to 7 days ahead; RFC 3339
 }
 
+// MailRequest is the body of POST /v1/mails: a mail as if it had come by SMTP.
+type MailRequest struct {
+	Account string   `json:"account,omitempty"` // empty: as the mail door finds it, else the operator's
+	From    string   `json:"from,omitempty"`    // empty: as the mail says
+	To      []string `json:"to,omitempty"`      // none: as the mail says
+	Mail    []byte   `json:"mail"`              // with its header
+}
+
 // SendResult is what became of one number of a SendRequest.
 type SendResult struct {
 	To    string `json:"to"`
@@ -77,6 +86,7 @@ func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/messages", a.list)
 	mux.HandleFunc("POST /v1/messages", a.send)
+	mux.HandleFunc("POST /v1/mails", a.mail)
 	mux.HandleFunc("GET /v1/messages/{id}", a.show)
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Cancel) })
 	mux.HandleFunc("POST /v1/messages/{id}/retry", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Retry) })
@@ -173,11 +183,14 @@ func (a *API) stats(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, http.StatusOK, s)
 }
 
-// maxBody is the most that a request may hold, in octets.
-const maxBody = 1 << 20
+// What a request may hold, in octets.
+const (
+	maxBody = 1 << 20
+	maxMail = 48 << 20 // a mail of 32 MiB in base64
+)
 
 func (a *API) send(w http.ResponseWriter, r *http.Request) {
-	req, ok := body[SendRequest](a, w, r)
+	req, ok := body[SendRequest](a, w, r, maxBody)
 	if !ok {
 		return
 	}
@@ -189,6 +202,20 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) {
 		s.Items = append(s.Items, ingress.Item{To: to, Text: req.Text})
 	}
 	receipt, err := a.Send(r.Context(), req.Account, s)
+	a.answer(w, receipt, err)
+}
+
+func (a *API) mail(w http.ResponseWriter, r *http.Request) {
+	req, ok := body[MailRequest](a, w, r, maxMail)
+	if !ok {
+		return
+	}
+	receipt, err := a.Mail(r.Context(), req)
+	a.answer(w, receipt, err)
+}
+
+// answer says number by number what became of a submission.
+func (a *API) answer(w http.ResponseWriter, receipt ingress.Receipt, err error) {
 	refusal, refused := errors.AsType[*ingress.Refusal](err)
 	if err != nil && (!refused || len(receipt.Results) == 0) {
 		if refused {
@@ -215,8 +242,8 @@ func (a *API) send(w http.ResponseWriter, r *http.Request) {
 }
 
 // body reads a body that holds one object and nothing else.
-func body[T any](a *API, w http.ResponseWriter, r *http.Request) (req T, ok bool) {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+func body[T any](a *API, w http.ResponseWriter, r *http.Request, most int64) (req T, ok bool) {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&req)
 	if err == nil {

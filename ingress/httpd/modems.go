@@ -214,7 +214,7 @@ func (a *API) refused(w http.ResponseWriter, err error) {
 }
 
 func (a *API) reset(w http.ResponseWriter, r *http.Request, c ModemControl) {
-	req, ok := body[ResetRequest](a, w, r)
+	req, ok := body[ResetRequest](a, w, r, maxBody)
 	if !ok {
 		return
 	}
@@ -227,7 +227,7 @@ func (a *API) reset(w http.ResponseWriter, r *http.Request, c ModemControl) {
 }
 
 func (a *API) ussd(w http.ResponseWriter, r *http.Request, c ModemControl) {
-	req, ok := body[USSDRequest](a, w, r)
+	req, ok := body[USSDRequest](a, w, r, maxBody)
 	if !ok {
 		return
 	}

@@ -1,107 +1,264 @@
-// Package mail knows mail as people and programs send it: which text is meant, and
-// who wrote it. It is pure: no I/O, no clock.
+// Package mail knows mail as people and programs send it: which text is meant, who
+// wrote it, what is attached, and which addresses stand for numbers. It is pure: no
+// I/O, no clock.
 package mail
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	netmail "net/mail"
 	"strings"
-	"unicode/utf8"
 
 	gomessage "github.com/emersion/go-message"
-	_ "github.com/emersion/go-message/charset" // all charsets that mail comes in
-	"golang.org/x/text/encoding/charmap"
+	"github.com/emersion/go-message/textproto"
 
 	"cellpost/ingress"
 )
 
 // Message is what there is to know of a mail.
 type Message struct {
-	ID          string // Message-ID with its angle brackets; empty when it has none
-	Automatic   bool   // a machine wrote it, and is not to be answered. RFC 3834, 5
-	Text        string // UTF-8
-	LongestLine int    // octets
+	ID          string   // Message-ID with its angle brackets; empty when it has none
+	From        string   // first address of the header, bare; empty when there is none
+	To          []string // addresses of To and Cc, bare
+	Subject     string   // on one line
+	Answers     bool     // it is an answer to another mail
+	Automatic   bool     // a machine wrote it, and is not to be answered. RFC 3834, 5
+	Bulk        bool     // it went to many, or asks for no automatic answer: no person wrote it to a number
+	Received    int      // servers that it came through
+	Text        string   // UTF-8
+	LongestLine int      // octets
+
+	Attachments []Attachment // the first of them
+	Attached    int          // all of them
 }
 
-// nestingMax is how deep parts may be inside each other. Mailers need three.
-const nestingMax = 10
+// Attachment is a part of a mail that is not its text.
+type Attachment struct {
+	Name string // of the file; may be empty
+	Type string // media type, lower case: "image/png"
+	Data []byte // nil: more than attachmentMax octets, or its encoding is broken
+}
 
-// Parse finds the text of a mail: that of the first part which is text but
-// not HTML and no attachment. Where the header cannot be read the body is taken
-// as it stands. The error is an [ingress.Refusal] with code 110.
+// Limits of a mail.
+const (
+	nestingMax     = 10      // parts inside of each other; mailers need three
+	partsMax       = 1000    // of a mail, at all depths
+	headerMax      = 1 << 20 // octets of a header
+	attachmentsMax = 10      // that are kept
+	attachmentMax  = 4 << 20 // octets of one: what smart.ReadImage takes
+	nameMax        = 100     // octets of a file's name
+)
+
+// Errors of Parse: [ingress.Refusal] with code 110.
+var (
+	// ErrNoText is of a mail that may have a subject and attachments.
+	ErrNoText = ingress.Refuse(ingress.CodeMail, "it has no text")
+
+	errUnreadable = ingress.Refuse(ingress.CodeMail, "its encoding is broken")
+)
+
+// Parse finds the text of a mail: that of the first part which is plain text and
+// no attachment, else of the first that is HTML, turned into text. Where the header
+// cannot be read the body is taken as it stands. With [ErrNoText] comes all that
+// there is beside a text.
 func Parse(raw []byte) (Message, error) {
-	entity, _ := gomessage.Read(bytes.NewReader(raw))
-	if entity == nil {
+	in := bytes.NewReader(raw)
+	limited := &io.LimitedReader{R: in, N: headerMax}
+	buffered := bufio.NewReader(limited)
+	fields, err := textproto.ReadHeader(buffered)
+	if err != nil {
 		return newMessage(rawBody(raw)), nil
 	}
-	header := entity.Header
-	text, err := findText(entity)
+	header := gomessage.Header{Header: fields}
+	body := raw[len(raw)-in.Len()-buffered.Buffered():]
+	m := readHeader(header)
+	w := walker{message: &m}
+	err = w.part(header, bytes.NewReader(body), 0)
 	if errors.Is(err, errUnreadable) && !isMultipart(header) {
-		text, err = rawBody(raw), nil // it was not encoded as it says
+		w.plain, err = rawBody(raw), nil // it was not encoded as it says
 	}
 	if err != nil {
 		return Message{}, err
 	}
-	if strings.TrimSpace(text) == "" && header.Has("User") && header.Has("Password") {
-		text = decode(raw) // nobody told the client that a mail begins with a header
+	text := w.text()
+	if blank(text) && header.Has("User") && header.Has("Password") {
+		text = decode(raw, "") // nobody told the client that a mail begins with a header
 	}
-	m := newMessage(text)
-	m.ID = MessageID(header.Get("Message-Id"))
-	auto := strings.TrimSpace(header.Get("Auto-Submitted"))
-	m.Automatic = auto != "" && !strings.EqualFold(auto, "no")
+	m.setText(text)
+	if !w.found {
+		return m, ErrNoText
+	}
 	return m, nil
 }
 
 func newMessage(text string) Message {
-	m := Message{Text: text}
-	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
-		m.LongestLine = max(m.LongestLine, len(line))
-	}
+	var m Message
+	m.setText(text)
 	return m
 }
 
-// Errors of findText. errFound only ends the search.
-var (
-	errFound      = errors.New("found")
-	errUnreadable = ingress.Refuse(ingress.CodeMail, "its encoding is broken")
-	errHTML       = ingress.Refuse(ingress.CodeMail, "HTML only; send it as plain text")
-	errNoText     = ingress.Refuse(ingress.CodeMail, "it has no text")
-)
-
-// findText walks the parts of a mail. An unknown charset or encoding does not
-// stop it: the octets are there, and most often they are ASCII.
-func findText(entity *gomessage.Entity) (text string, err error) {
-	var plain, html bool
-	err = entity.Walk(func(path []int, part *gomessage.Entity, _ error) error {
-		kind, params := contentType(part.Header)
-		disposition, _, _ := part.Header.ContentDisposition()
-		switch {
-		case len(path) > nestingMax:
-			return errUnreadable
-		case strings.EqualFold(disposition, "attachment"):
-		case kind == "text/html":
-			html = true
-		case strings.HasPrefix(kind, "text/") || !strings.Contains(kind, "/"): // "text/pain", "plain"
-			plain = true
-			if text, err = readText(part, params); err != nil {
-				return err
-			}
-			if strings.TrimSpace(text) != "" {
-				return errFound
-			}
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, errFound), err == nil && plain:
-		return text, nil
-	case err != nil:
-		return "", errUnreadable
-	case html:
-		return "", errHTML
+func (m *Message) setText(text string) {
+	m.Text = text
+	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		m.LongestLine = max(m.LongestLine, len(line))
 	}
-	return "", errNoText
+}
+
+// readHeader is all of a message that the header tells.
+func readHeader(h gomessage.Header) Message {
+	m := Message{
+		ID:       MessageID(h.Get("Message-Id")),
+		From:     firstAddress(h.Get("From")),
+		To:       append(allAddresses(h.Get("To")), allAddresses(h.Get("Cc"))...),
+		Subject:  oneLine(words(h.Get("Subject"))),
+		Answers:  h.Has("In-Reply-To") || h.Has("References"),
+		Received: len(h.Values("Received")),
+	}
+	auto := strings.TrimSpace(h.Get("Auto-Submitted"))
+	kind, _ := contentType(h)
+	m.Automatic = auto != "" && !strings.EqualFold(auto, "no") || kind == "multipart/report"
+	switch strings.ToLower(strings.TrimSpace(h.Get("Precedence"))) {
+	case "bulk", "junk", "list", "auto_reply":
+		m.Bulk = true
+	}
+	suppress := strings.ToLower(h.Get("X-Auto-Response-Suppress"))
+	m.Bulk = m.Bulk || strings.Contains(suppress, "all") || strings.Contains(suppress, "autoreply") ||
+		h.Has("List-Id") || h.Has("List-Post") || h.Has("List-Unsubscribe")
+	return m
+}
+
+// firstAddress is the first address of a header, "" where it cannot be read.
+func firstAddress(s string) string {
+	if list, err := netmail.ParseAddressList(s); err == nil {
+		return list[0].Address
+	}
+	_, rest, ok := strings.Cut(s, "<")
+	address, _, closed := strings.Cut(rest, ">")
+	if !ok || !closed || strings.ContainsAny(address, " \t\r\n") || !strings.Contains(address, "@") {
+		return ""
+	}
+	return address
+}
+
+// addressesMax is how many addresses of a header are kept.
+const addressesMax = 100
+
+func allAddresses(s string) []string {
+	list, _ := netmail.ParseAddressList(s)
+	var all []string
+	for _, a := range list[:min(len(list), addressesMax)] {
+		all = append(all, a.Address)
+	}
+	return all
+}
+
+// walker goes through the parts of a mail.
+type walker struct {
+	message     *Message
+	parts       int
+	plain, html string // of the first parts of their kind that are not blank
+	found       bool   // a part that is text, blank or not
+}
+
+// text is the text that is meant.
+func (w *walker) text() string {
+	if blank(w.plain) && w.html != "" {
+		return HTML(w.html)
+	}
+	return w.plain
+}
+
+// part reads a part and those inside of it. An unknown charset or encoding does not
+// stop it: the octets are there, and most often they are ASCII.
+func (w *walker) part(h gomessage.Header, body io.Reader, depth int) error {
+	w.parts++
+	if depth > nestingMax || w.parts > partsMax {
+		return errUnreadable
+	}
+	kind, params := contentType(h)
+	if strings.HasPrefix(kind, "multipart/") {
+		return w.multipart(params["boundary"], body, depth)
+	}
+	disposition := strings.ToLower(strings.TrimSpace(h.Get("Content-Disposition")))
+	isText := strings.HasPrefix(kind, "text/") || !strings.Contains(kind, "/") // "text/pain", "plain"
+	switch {
+	case strings.HasPrefix(disposition, "attachment"), !isText, isCard(kind):
+		return w.attachment(h, kind, body)
+	case kind == "text/html":
+		return w.read(&w.html, h, params, body)
+	}
+	return w.read(&w.plain, h, params, body)
+}
+
+// isCard reports whether a text is made to be read by programs.
+func isCard(kind string) bool {
+	switch kind {
+	case "text/vcard", "text/x-vcard", "text/directory", "text/calendar", "text/x-vcalendar", "text/rtttl", "text/csv":
+		return true
+	}
+	return false
+}
+
+// multipart reads parts up to the last boundary, or to the end where that is missing.
+func (w *walker) multipart(boundary string, body io.Reader, depth int) error {
+	if boundary == "" {
+		return errUnreadable
+	}
+	parts := textproto.NewMultipartReader(body, boundary)
+	for read := 0; ; read++ {
+		p, err := parts.NextPart()
+		switch {
+		case errors.Is(err, io.EOF), err != nil && read > 0:
+			return nil // what there was is read
+		case err != nil:
+			return errUnreadable
+		}
+		if err := w.part(gomessage.Header{Header: p.Header}, p, depth+1); err != nil {
+			return err
+		}
+	}
+}
+
+// read keeps a text, unless there is one already.
+func (w *walker) read(into *string, h gomessage.Header, params map[string]string, body io.Reader) error {
+	w.found = true
+	if !blank(*into) {
+		return nil
+	}
+	octets, err := io.ReadAll(body)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // the last boundary is missing; the text is whole
+		return errUnreadable
+	}
+	octets, ok := transfer(octets, h.Get("Content-Transfer-Encoding"))
+	if !ok {
+		return errUnreadable
+	}
+	text := decode(octets, params["charset"])
+	if strings.EqualFold(params["format"], "flowed") {
+		text = unflow(text, strings.EqualFold(params["delsp"], "yes"))
+	}
+	*into = text
+	return nil
+}
+
+// attachment keeps the first attachments, and counts them all.
+func (w *walker) attachment(h gomessage.Header, kind string, body io.Reader) error {
+	w.message.Attached++
+	if len(w.message.Attachments) == attachmentsMax {
+		return nil
+	}
+	a := Attachment{Name: fileName(h), Type: kind}
+	const encoded = attachmentMax/3*4 + attachmentMax/10 // base64 with its line ends
+	octets, err := io.ReadAll(io.LimitReader(body, encoded+1))
+	if len(octets) <= encoded && (err == nil || errors.Is(err, io.ErrUnexpectedEOF)) {
+		if data, ok := transfer(octets, h.Get("Content-Transfer-Encoding")); ok && len(data) <= attachmentMax {
+			a.Data = data
+		}
+	}
+	w.message.Attachments = append(w.message.Attachments, a)
+	return nil
 }
 
 // contentType is lenient: of a type with broken parameters it keeps the type.
@@ -109,9 +266,8 @@ func contentType(h gomessage.Header) (kind string, params map[string]string) {
 	kind, params, err := h.ContentType()
 	if err != nil {
 		kind, _, _ = strings.Cut(kind, ";")
-		kind = strings.ToLower(strings.TrimSpace(kind))
 	}
-	return kind, params
+	return strings.ToLower(strings.TrimSpace(kind)), params
 }
 
 func isMultipart(h gomessage.Header) bool {
@@ -119,62 +275,16 @@ func isMultipart(h gomessage.Header) bool {
 	return strings.HasPrefix(kind, "multipart/")
 }
 
-// readText reads a part that is text.
-func readText(part *gomessage.Entity, params map[string]string) (string, error) {
-	octets, err := io.ReadAll(part.Body)
-	base64 := strings.EqualFold(part.Header.Get("Content-Transfer-Encoding"), "base64")
-	if errors.Is(err, io.ErrUnexpectedEOF) && !base64 {
-		err = nil // the last boundary is missing; the text is whole
-	}
-	if err != nil {
-		return "", err
-	}
-	text := decode(octets)
-	if strings.EqualFold(params["format"], "flowed") {
-		text = unflow(text, strings.EqualFold(params["delsp"], "yes"))
-	}
-	return text, nil
-}
-
-// decode makes UTF-8 of octets that should be, and else are Windows-1252: what
-// is not declared, or declared wrongly, comes from old Windows programs.
-func decode(octets []byte) string {
-	if utf8.Valid(octets) {
-		return string(octets)
-	}
-	text, err := charmap.Windows1252.NewDecoder().Bytes(octets)
-	if err != nil {
-		return strings.ToValidUTF8(string(octets), "\ufffd")
-	}
-	return string(text)
-}
-
-// unflow joins lines that a mailer broke to show them. RFC 3676, 4.
-func unflow(text string, deleteSpace bool) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		content := strings.TrimRight(line, "\r\n")
-		content = strings.TrimPrefix(content, " ") // space-stuffed
-		if content == "-- " || !strings.HasSuffix(content, " ") {
-			b.WriteString(content + line[len(strings.TrimRight(line, "\r\n")):])
-			continue
-		}
-		if deleteSpace {
-			content = strings.TrimSuffix(content, " ")
-		}
-		b.WriteString(content)
-	}
-	return b.String()
-}
+func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // rawBody is what stands after the first empty line, or all when there is none.
 func rawBody(raw []byte) string {
 	for _, end := range []string{"\r\n\r\n", "\n\n"} {
 		if _, body, ok := bytes.Cut(raw, []byte(end)); ok {
-			return decode(body)
+			return decode(body, "")
 		}
 	}
-	return decode(raw)
+	return decode(raw, "")
 }
 
 // MessageID returns an RFC 5322 msg-id that may stand in another header, or "".

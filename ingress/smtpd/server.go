@@ -6,6 +6,7 @@ package smtpd
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"cellpost/ingress"
+	"cellpost/sms"
 )
 
 // Limits of the door.
@@ -53,8 +55,27 @@ type Server struct {
 	MailTimeout time.Duration // for the transfer of one mail; 0: 10 minutes
 	Grace       time.Duration // for mails under way when Serve is told to end; 0: 10 seconds
 
+	Operator string   // address that gets the mail to postmaster@ and abuse@; empty: it is kept
+	TextEnds []string // beginnings of lines at which the text of a mail to a number ends
+
+	// Reply finds whom an answer to reply+TOKEN@ is for. [ErrNoReply] for a token that
+	// is unknown or too old; nil: there are none.
+	Reply func(ctx context.Context, token string) (Reply, error)
+	// Health says how the gateway is, for mail to status@; nil: nothing is told.
+	Health func(ctx context.Context) (string, error)
+
 	Log *slog.Logger // nil: none
 }
+
+// Reply is whom the answer to a message from a handset is for.
+type Reply struct {
+	Account string // that pays for it
+	To      sms.Number
+	SIM     string // that the message came to; empty: it is gone, and any will do
+}
+
+// ErrNoReply is the error of Server.Reply for a token that stands for nothing now.
+var ErrNoReply = errors.New("no such conversation")
 
 // door is a Server at work on one listener.
 type door struct {
@@ -63,6 +84,7 @@ type door struct {
 	work    sync.WaitGroup   // mails being read or stored
 	replies ingress.Throttle // mails to one reply address
 	rates   rates            // mails from each peer, and for each account
+	letters ingress.Throttle // mails to the operator from one peer
 	large   chan struct{}    // mails over largeMail that are in memory
 	alarm   *alarm
 }
@@ -81,6 +103,13 @@ const (
 	replyInterval = 100 * time.Millisecond
 )
 
+// Mail to the operator, and mail that asks for the status, from one peer: nobody
+// has to log in for it, and it is kept.
+const (
+	letterBurst    = 20
+	letterInterval = time.Minute
+)
+
 // Serve takes mail from a listener until ctx ends or the listener breaks, and
 // closes it. At the end connections between mails are told 421; a mail under way
 // has the time of Grace, and is answered. A mail is either stored and answered
@@ -92,6 +121,7 @@ func (s *Server) Serve(ctx context.Context, nl net.Listener) error {
 		ctx:     ctx,
 		replies: ingress.Throttle{Burst: replyBurst, Every: replyInterval},
 		rates:   newRates(s.PeerMails, s.AccountMails),
+		letters: ingress.Throttle{Burst: letterBurst, Every: letterInterval},
 		large:   make(chan struct{}, largeAtOnce),
 		alarm:   newAlarm(s.log()),
 	}

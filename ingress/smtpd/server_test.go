@@ -199,7 +199,7 @@ func TestAnswers(t *testing.T) {
 		{"two parts with concat 1", with("text:Meet me at home", "concat:1\r\n"+long), "554 5.6.0 ERR: 113, Maximum message parts exceeded (2 parts needed, concat is 1)\n", "ERR: 113,", 0},
 		{"two parts with concat 2", with("text:Meet me at home", "concat:2\r\n"+long), "250 2.0.0 OK: ID: ", "ID: ", 1},
 		{"type", with("text:", "msg_type:SMS_NOKIA_CLEANED\r\ntext:"), "554 5.6.0 ERR: 112,", "ERR: 112,", 0},
-		{"HTML only", "Subject: x\r\nContent-Type: text/html\r\n\r\n<p>user:anna</p>\r\n", "554 5.6.0 ERR: 110, Error with email message (HTML only; send it as plain text)\n", "", 0},
+		{"HTML only", "Subject: x\r\nContent-Type: text/html\r\n\r\n" + strings.ReplaceAll(script, "\r\n", "<br>\r\n"), "250 2.0.0 OK: ID: ", "ID: ", 1},
 		{"garbage", "Subject: x\r\n\r\nHello Anna\r\n", "554 5.6.0 ERR: 110, Error with email message", "", 0},
 		{"binary garbage", "\x00\xff\xfe\r\n\r\n\x80", "554 5.6.0 ERR: 110, Error with email message", "", 0},
 		{"empty", "", "554 5.6.0 ERR: 110, Error with email message", "", 0},

@@ -19,9 +19,6 @@ import (
 	"cellpost/sms"
 )
 
-// mailbox is the local part that takes scripts.
-const mailbox = "sms"
-
 // storeTimeout bounds the wait for the store while a sender waits for 250, with
 // storeEach for each message: 100,000 take a slow disk minutes, and a sender waits
 // for ten. RFC 5321, 4.5.3.2.6.
@@ -37,7 +34,12 @@ type session struct {
 	peer netip.Addr
 
 	authenticated bool
-	from          string // reverse path of the mail under way
+	account       sms.Account // of who has logged in
+
+	// Of the mail under way.
+	from    string            // reverse path
+	options *smtp.MailOptions // that came with it; nil: none
+	to      envelope
 }
 
 var _ smtp.AuthSession = (*session)(nil)
@@ -45,8 +47,8 @@ var _ smtp.AuthSession = (*session)(nil)
 // AuthMechanisms are offered where go-smtp allows AUTH at all.
 func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
 
-// Auth checks an account. It opens the listener, no more: the script still
-// names the account that pays.
+// Auth checks an account. It opens the listener, and pays for mail to numbers; a
+// script still names the account that pays.
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	switch mechanism {
 	case sasl.Plain:
@@ -60,7 +62,7 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 func (s *session) login(user, password string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.door.ctx), storeTimeout)
 	defer cancel()
-	_, err := s.door.Gate.Login(ctx, user, password, s.peer)
+	account, err := s.door.Gate.Login(ctx, user, password, s.peer)
 	if refusal, ok := errors.AsType[*ingress.Refusal](err); ok {
 		s.door.log().Info("login refused", "peer", s.peer, "code", refusal.Code)
 		return smtp.ErrAuthFailed
@@ -73,39 +75,47 @@ func (s *session) login(user, password string) error {
 		s.door.alarm.raise(slog.LevelError, "accounts out of reach", s.peer, "err", err)
 		return &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "try again later"}
 	}
-	s.authenticated = true
+	s.authenticated, s.account = true, account
 	return nil
 }
 
 // Mail begins a mail.
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	if s.door.RequireAuth && !s.authenticated {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
 	if err := s.door.peerRate(s.peer); err != nil {
 		return err
 	}
-	s.from = from
+	s.from, s.options = from, options
 	return nil
 }
 
 // Rcpt takes or refuses one address, whatever the others are: people send a
 // copy to a person, too.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	i := strings.LastIndexByte(to, '@')
-	local, domain := to[:max(i, 0)], to[i+1:]
-	switch {
-	case !s.door.takes(domain):
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relaying denied: this is not a mail server for " + ascii(domain)}
-	case !strings.EqualFold(local, mailbox):
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such mailbox; send scripts to " + mailbox + "@" + domain}
+func (s *session) Rcpt(to string, options *smtp.RcptOptions) error {
+	address, err := mail.ParseAddress(to)
+	if !s.door.takes(address.Domain) && !s.isLocal(address.Domain) && address.Domain != "" {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relaying denied: this is not a mail server for " + ascii(address.Domain)}
+	}
+	if err != nil {
+		return badAddress(address, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.door.ctx), storeTimeout)
+	defer cancel()
+	n := len(s.to.numbers)
+	if err := s.recipient(ctx, address); err != nil {
+		return err
+	}
+	if len(s.to.numbers) > n {
+		s.to.numbers[n].notify = Notify{Address: to, Options: options}
 	}
 	return nil
 }
 
 // Reset ends a mail, done or not; go-smtp calls it after the answer has left.
 func (s *session) Reset() {
-	s.from = ""
+	s.from, s.options, s.to = "", nil, envelope{}
 	s.conn.endMail()
 }
 
@@ -168,6 +178,9 @@ func (s *session) read(r io.Reader) (raw []byte, release func(), err error) {
 // see: unreadable, account, parameters, and then the Gate's.
 func (s *session) deliver(ctx context.Context, raw []byte) error {
 	m, err := mail.Parse(raw)
+	if !s.to.script {
+		return s.deliverPlain(ctx, raw, m, err)
+	}
 	if err != nil {
 		return s.answer(err)
 	}
@@ -198,6 +211,9 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	case m.LongestLine > lineMax:
 		return tooLarge("a line has 1 MiB at most")
 	}
+	if err := Attach(&script, m); err != nil {
+		return s.refuse(ctx, account, m, script, err)
+	}
 	items := script.Items()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+time.Duration(len(items))*storeEach)
 	defer cancel()
@@ -219,6 +235,29 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 		return s.answer(err)
 	}
 	return accepted(receipt)
+}
+
+// objectKinds are what the kinds of msg_type are made of where a file is attached.
+var objectKinds = map[string]string{
+	"SMS_NOKIA_RINGTONE": mail.Ringtone, "SMS_NOKIA_RTTL": mail.Ringtone, "SMS_NOKIA_RTTTL": mail.Ringtone,
+	"SMS_NOKIA_OLOGO": mail.OperatorLogo, "SMS_NOKIA_GLOGO": mail.CallerLogo, "SMS_NOKIA_PICTURE": mail.Picture,
+	"SMS_NOKIA_VCARD": mail.Card, "SMS_NOKIA_VCAL": mail.Appointment,
+}
+
+// Attach gives a script the object that its msg_type announces, where that is a file
+// of the mail.
+func Attach(script *clickatell.Script, m mail.Message) error {
+	kind, ok := objectKinds[script.Type]
+	if !ok || !script.Wants() || len(m.Attachments) == 0 {
+		return nil
+	}
+	c, remarks, err := mail.Convert(m.Attachments[0], kind)
+	if err != nil {
+		return ingress.Refuse(ingress.CodeParameter, m.Attachments[0].String()+": "+err.Error())
+	}
+	script.Attach(c)
+	script.Remarks = append(script.Remarks, remarks)
+	return nil
 }
 
 // refuse answers a mail that does not come to the Gate, and lets its reply
