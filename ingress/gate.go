@@ -70,6 +70,10 @@ func (g *Gate) Submit(ctx context.Context, a sms.Account, s Submission) (Receipt
 
 // add stores what was accepted.
 func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt) (Receipt, error) {
+	receipt.Price = 0
+	for i := range batch.Messages {
+		receipt.Price += batch.Messages[i].Price
+	}
 	if s.Events != nil {
 		batch.Events = g.stamp(a, s.Events(receipt))
 	}
@@ -202,6 +206,7 @@ func (r Receipt) withdraw(refusal *Refusal) Receipt {
 			res.ID, res.Refusal = sms.ID{}, refusal
 		}
 	}
+	r.Price = 0
 	return r
 }
 

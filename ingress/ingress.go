@@ -67,6 +67,7 @@ type Params struct {
 type Receipt struct {
 	Submission sms.ID
 	Results    []Result
+	Price      sms.Credits // of all that was accepted
 }
 
 // Result is what became of one item: an ID, or a refusal.

@@ -278,14 +278,14 @@ func (s *session) replies(m mail.Message, script clickatell.Script, r ingress.Re
 	if m.Automatic {
 		return nil // two machines would answer each other
 	}
-	text := script.Answer(r)
+	text, parts := script.Tell(r)
 	var events []sms.Event
 	for _, to := range script.Reply {
 		if !s.door.replies.Spend(strings.ToLower(to), time.Now()) {
 			s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; left out", s.peer)
 			continue
 		}
-		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.ID, Text: text})
+		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.ID, Text: text, Parts: parts})
 	}
 	return events
 }
