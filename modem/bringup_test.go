@@ -18,7 +18,7 @@ import (
 // TestFacts: what is known of a plain modem.
 func TestFacts(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.sendUntilSent(1, "one")
 	b.sim.Inject(sim.Fault{Kind: sim.Refuse, Cause: 21})
 	b.send(2, "two")
@@ -207,7 +207,7 @@ func TestPINBusy(t *testing.T) {
 // TestPINMissing: without a PIN none is tried.
 func TestPINMissing(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234"}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: "1234"}, modem.Config{})
 	f := b.awaitState(modem.PINMissing)
 	if f.Card != modem.CardPIN || b.log.count("AT+CPIN=") != 0 {
 		t.Errorf("facts: %+v", f)
@@ -259,7 +259,7 @@ func TestReception(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 			b.wire.change(replace("+CSMS=1", tt.service, "+CNMI=3", "+CNMI=2"), replace(plain, tt.offer))
 			b.run()
 			if f := b.awaitState(modem.Ready); f.Reception != tt.want {

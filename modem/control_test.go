@@ -140,7 +140,7 @@ func TestDeafCommand(t *testing.T) {
 // TestMemoryFull: a full memory is told, and emptied.
 func TestMemoryFull(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{Slots: 2}, short)
+	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{Slots: 2}, modem.Config{})
 	for _, text := range []string{"a", "b", "c"} {
 		if err := b.net.Send(b.sim.Options().MSISDN, handset, text); err != nil {
 			t.Fatal(err)

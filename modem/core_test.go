@@ -64,7 +64,7 @@ func TestManyCodesBeforeTheName(t *testing.T) {
 // TestRadioOff: a module that was left with its radio off gets it on.
 func TestRadioOff(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	var once atomic.Bool
 	b.wire.change(func(s string) string {
 		if strings.Contains(s, "ATE0\r") && once.CompareAndSwap(false, true) {
@@ -124,7 +124,7 @@ func TestResetSettles(t *testing.T) {
 // centre does not come and go every few seconds.
 func TestServiceCentreRefused(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.awaitState(modem.Ready)
 	b.sim.Inject(sim.Fault{Kind: sim.Refuse, Cause: 330, Times: 2})
 	b.send(1, "one")
@@ -183,7 +183,7 @@ func TestDeafLink(t *testing.T) {
 // often it got no answer.
 func TestSlowServiceCentre(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	var asked atomic.Int32
 	b.wire.change(func(s string) string {
 		if strings.Contains(s, "+CSCA?") && asked.Add(1) <= 2 {
@@ -199,7 +199,7 @@ func TestSlowServiceCentre(t *testing.T) {
 // gone by it.
 func TestSIMPulled(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.awaitState(modem.Ready)
 	b.wire.change(nil, replace("+CPIN: READY\r\n\r\nOK", "+CME ERROR: 10"))
 	b.wire.inject("\r\n+CPIN: NOT INSERTED\r\n")

@@ -396,7 +396,7 @@ func storms(b *bench) time.Time {
 // before, but reports nothing. It is found out when the network is asked for.
 func TestUnnoticedRestart(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.awaitState(modem.Ready)
 	mute(strikes(sim.Fault{Kind: sim.Reboot}))(b)
 	began := time.Now()

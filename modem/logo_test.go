@@ -21,7 +21,7 @@ func TestLogoNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	ota, _ := bitmap.AppendBinary(nil)
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{IMSI: "234151200000001"}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{IMSI: "234151200000001"}, modem.Config{})
 	b.awaitState(modem.Ready)
 	send := func(o smart.Object) []byte {
 		t.Helper()
@@ -65,7 +65,7 @@ func TestLogoNetwork(t *testing.T) {
 // TestLogoWithoutNetwork: what cannot be for any network fails, and says what to do.
 func TestLogoWithoutNetwork(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.wire.change(replace("+CIMI", "+XIMI"), nil) // the SIM does not tell who it is
 	b.run()
 	b.awaitState(modem.Ready)

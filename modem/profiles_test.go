@@ -620,7 +620,7 @@ func TestLinesWithoutCR(t *testing.T) {
 // nothing.
 func TestUndeletable(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.store("stuck")
 	b.sim.Strike(sim.Fault{Kind: sim.DeleteFails})
 	b.run()
@@ -639,7 +639,7 @@ func TestUndeletable(t *testing.T) {
 // TestReferenceWraps: TP-MR has eight bits.
 func TestReferenceWraps(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{MR: 253}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{MR: 253}, modem.Config{})
 	b.awaitState(modem.Ready)
 	for i, want := range []byte{254, 255, 0, 1} {
 		if o := b.send(int64(i), fmt.Sprint(i)); o.Kind != sms.Accepted || o.NoMR || o.MR != want {

@@ -32,7 +32,7 @@ func TestReports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 			b.wire.change(tt.hear, nil)
 			b.run()
 			b.awaitState(modem.Ready)
@@ -51,7 +51,7 @@ func TestReports(t *testing.T) {
 // then.
 func TestReportNotKept(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AckTime: 300 * time.Millisecond}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AckTime: 300 * time.Millisecond}, modem.Config{})
 	b.awaitState(modem.Ready)
 	b.in.set(2, nil)
 	b.sendUntilSent(1, "one")
@@ -75,7 +75,7 @@ func TestInbound(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 			b.wire.change(tt.hear, nil)
 			b.run()
 			b.awaitState(modem.Ready)
@@ -101,7 +101,7 @@ func TestInboundNotKept(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AckTime: 300 * time.Millisecond}, short)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AckTime: 300 * time.Millisecond}, modem.Config{})
 			b.wire.change(tt.hear, nil)
 			b.run()
 			b.awaitState(modem.Ready)
@@ -160,7 +160,7 @@ func TestReportsGoOnAfterStall(t *testing.T) {
 // neither acknowledged nor do they stop what comes after them.
 func TestNoiseFromAir(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.awaitState(modem.Ready)
 	b.wire.inject("\r\n+CMT: ,24\r\nnonsense\r\n\r\n+CDS: 25\r\n07\r\n\r\n+CMTI: ,-1\r\n\r\n+CDSI:\r\n")
 	if err := b.net.Send(b.sim.Options().MSISDN, handset, "hello"); err != nil {

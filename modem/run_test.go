@@ -54,7 +54,7 @@ func TestDeviceAppears(t *testing.T) {
 // TestUnplugged: the modem is absent while it is, and its line has ended.
 func TestUnplugged(t *testing.T) {
 	t.Parallel()
-	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
+	b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, modem.Config{})
 	b.awaitState(modem.Ready)
 	b.sim.Strike(sim.Fault{Kind: sim.HangUp, For: time.Second})
 	f := b.awaitState(modem.Absent)

@@ -187,7 +187,7 @@ type accountView struct {
 	Languages  []string       `json:"languages,omitempty"`
 	Within     string         `json:"report_within,omitempty"` // "5m0s"
 	Then       string         `json:"then,omitempty"`          // "sim", or a number
-	Settings   sms.Settings   `json:"settings"`                // of scripts and mail
+	Settings   sms.Settings   `json:"settings,omitzero"`       // of scripts and mail
 }
 
 func (v accountListVerb) Run(ctx context.Context, s streams) error {
