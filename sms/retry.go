@@ -47,7 +47,12 @@ func noRetry(m Message, now time.Time) string {
 		return "its number and text have been taken out"
 	}
 	switch m.State {
-	case Failed, Expired, Cancelled:
+	case Failed:
+		if m.Price == 0 && (m.Fault == FaultRoute || m.Fault == FaultCredit) {
+			return "it was refused from the beginning, and nobody pays for it: submit it anew"
+		}
+		return ""
+	case Expired, Cancelled:
 		return ""
 	case Unknown:
 		if !m.Review.IsZero() {

@@ -23,6 +23,9 @@ func TestRetry(t *testing.T) {
 	}{
 		{"failed", Message{State: Failed, Parts: one}, false, "", "44/0", true},
 		{"failed after one part", Message{State: Failed, Parts: left}, true, "", "44/0", true},
+		{"dearer than it may be", Message{State: Failed, Fault: FaultRoute, Parts: one}, false, "submit it anew", "", false},
+		{"never paid", Message{State: Failed, Fault: FaultCredit, Parts: one}, false, "submit it anew", "", false},
+		{"its route is gone", Message{State: Failed, Fault: FaultRoute, Price: Credit, Parts: one}, false, "", "44/0", true},
 		{"expired", Message{State: Expired, Parts: one}, false, "", "44/0", false},
 		{"expired after one part", Message{State: Expired, Parts: left}, true, "", "44/0", true},
 		{"cancelled", Message{State: Cancelled, Parts: one}, false, "", "44/0", false},
