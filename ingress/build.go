@@ -214,12 +214,8 @@ func (b *builder) cut(item Item, t terms) *cut {
 }
 
 func (b *builder) cutText(item Item, t terms) (c cut) {
-	o := pdu.SplitOptions{
-		MaxParts: b.concat(t), Languages: b.account.Languages, Transliterate: b.account.NonGSM == "transliterate", Class: class(t),
-	}
-	if b.account.NonGSM == "reject" {
-		o.Alphabet = pdu.GSM7
-	}
+	o := options(b.account, b.concat(t))
+	o.Class = class(t)
 	if t.Unicode {
 		o.Alphabet = pdu.UCS2
 	}

@@ -85,6 +85,7 @@ func fits(a sms.Account, text string, parts int) bool {
 	return !long
 }
 
+// options are how an account has its texts split.
 func options(a sms.Account, parts int) pdu.SplitOptions {
 	o := pdu.SplitOptions{MaxParts: parts, Languages: a.Languages, Transliterate: a.NonGSM == "transliterate"}
 	if a.NonGSM == "reject" {

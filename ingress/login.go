@@ -74,8 +74,7 @@ func (g *Gate) Login(ctx context.Context, user, password string, peer netip.Addr
 // with the whole address is taken, then the first by name. [sms.ErrNoAccount] for
 // none; any other error is temporary.
 func (g *Gate) BySender(ctx context.Context, address string, peer netip.Addr) (sms.Account, error) {
-	i := strings.LastIndexByte(address, '@')
-	if g.Senders == nil || i < 0 {
+	if g.Senders == nil || !strings.Contains(address, "@") {
 		return sms.Account{}, sms.ErrNoAccount
 	}
 	accounts, err := g.Senders(ctx)
@@ -83,10 +82,18 @@ func (g *Gate) BySender(ctx context.Context, address string, peer netip.Addr) (s
 		return sms.Account{}, err
 	}
 	slices.SortFunc(accounts, func(a, b sms.Account) int { return strings.Compare(a.Name, b.Name) })
-	for _, wanted := range []string{address, address[i:]} {
+	return SenderOf(slices.DeleteFunc(accounts, func(a sms.Account) bool { return !within(a.Networks, peer) }), address)
+}
+
+// SenderOf returns the first account that mail from an address belongs to: one that
+// names the address goes before one that names its domain. [sms.ErrNoAccount] when
+// there is none.
+func SenderOf(accounts []sms.Account, address string) (sms.Account, error) {
+	domain := address[max(strings.LastIndexByte(address, '@'), 0):]
+	for _, wanted := range []string{address, domain} {
 		for _, a := range accounts {
 			named := slices.ContainsFunc(a.Settings.Senders, func(s string) bool { return strings.EqualFold(s, wanted) })
-			if named && within(a.Networks, peer) {
+			if named && address != "" {
 				return a, nil
 			}
 		}

@@ -97,15 +97,8 @@ func payer(ctx context.Context, name, from string, book accountBook) (sms.Accoun
 	if err != nil {
 		return sms.Account{}, err
 	}
-	domain := from[max(strings.LastIndexByte(from, '@'), 0):]
-	for _, wanted := range []string{from, domain} {
-		for _, a := range accounts {
-			for _, s := range a.Settings.Senders {
-				if from != "" && strings.EqualFold(s, wanted) {
-					return a, nil
-				}
-			}
-		}
+	if a, err := ingress.SenderOf(accounts, from); err == nil {
+		return a, nil
 	}
 	a, err := book.Account(ctx, operator)
 	if errors.Is(err, sms.ErrNoAccount) {

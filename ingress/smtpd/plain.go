@@ -209,14 +209,7 @@ func (s *session) deliverPlain(ctx context.Context, raw []byte, m mail.Message, 
 		Events:   func(r ingress.Receipt) []sms.Event { return s.plainEvents(m, letters, r) },
 		Audience: func(r ingress.Receipt) []sms.Audience { return LetterAudience(s.to.payer, letter, r) },
 	})
-	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
-		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)
-		return errNoStore
-	}
-	if err != nil {
-		return s.answer(err)
-	}
-	return accepted(receipt)
+	return s.submitted(receipt, err)
 }
 
 // letter is what decides who hears of the messages of a mail, of which there are so

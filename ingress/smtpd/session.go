@@ -227,6 +227,11 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 			return scriptAudience(account, m.Automatic, script.Reply, m.ID)
 		},
 	})
+	return s.submitted(receipt, err)
+}
+
+// submitted is the reply to a mail that came to the Gate.
+func (s *session) submitted(receipt ingress.Receipt, err error) error {
 	if _, ok := errors.AsType[*ingress.Refusal](err); err != nil && !ok {
 		s.door.alarm.raise(slog.LevelError, "mail not stored", s.peer, "err", err)
 		return errNoStore

@@ -262,11 +262,13 @@ func (t *tx) undo(in intake, most int) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, r := range list {
-		m := &r.message
-		if _, err := t.exec(`DELETE FROM batch WHERE id = ?`, m.Submission[:]); err != nil {
+	if len(list) > 0 { // all of one submission
+		if _, err := t.exec(`DELETE FROM batch WHERE id = ?`, list[0].message.Submission[:]); err != nil {
 			return false, err
 		}
+	}
+	for _, r := range list {
+		m := &r.message
 		if err := t.wipeAudience(m.Submission); err != nil {
 			return false, err
 		}
