@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,21 +29,26 @@ type builder struct {
 	seen     map[load]int // index of the result of a number and what goes there
 	spent    sms.Credits  // by the items so far
 	messages []sms.Message
+	beyond   int // index of the first item whose message was not kept; 0: all were
 
-	content *Content // of which key is the key
-	key     string
+	text    string      // of the last item without a content
+	content *Content    // of the last that had one; nil: it had none
+	what    fingerprint // of either
 }
 
-// load is what goes to a number: a text, or the key of a content.
+// fingerprint stands for a text or a content: those themselves would all be in memory at
+// once.
+type fingerprint [sha256.Size]byte
+
+// load is what goes to a number.
 type load struct {
-	to      sms.Number
-	text    string
-	content bool
+	to   sms.Number
+	what fingerprint
 }
 
-// cutting is what the parts of a load depend on.
+// cutting is what the parts of a message depend on.
 type cutting struct {
-	load           // to nobody
+	what           fingerprint
 	flash, unicode bool
 	concat         int
 }
@@ -57,20 +63,26 @@ type cut struct {
 // submission without items has one result, which says so.
 func (b *builder) build() (sms.Batch, Receipt) {
 	receipt := Receipt{Submission: b.id}
-	if len(b.submission.Items) == 0 {
+	if b.submission.empty() {
 		receipt.Results = []Result{{Refusal: Refuse(CodeParameter, "to is missing")}}
 		return sms.Batch{}, receipt
 	}
 	b.terms = b.gate.terms(b.account, b.submission.Params)
 	b.seen = make(map[load]int)
-	for _, item := range b.submission.Items {
+	for item := range b.submission.All() {
 		res := Result{To: item.To, Refusal: b.terms.refusal}
 		if b.terms.refusal == nil {
 			res = b.item(item, receipt.Results)
 		}
 		receipt.Results = append(receipt.Results, res)
+		b.keep(len(receipt.Results) - 1)
 	}
-	return sms.Batch{Messages: b.messages, Once: b.account.Settings.Idempotent}, receipt
+	receipt.Price = b.spent
+	b.seen = nil // the rest is made without
+	return sms.Batch{
+		Messages: b.messages, Rest: b.rest(receipt.Results), Beyond: receipt.Accepted() - len(b.messages),
+		Once: b.account.Settings.Idempotent,
+	}, receipt
 }
 
 // item makes the message of one item, or says why not. The order of the checks
@@ -100,7 +112,7 @@ func (b *builder) item(item Item, results []Result) Result {
 	} else if item.Text == "" {
 		item.Text = item.Content.Words()
 	}
-	key := load{to: to, text: b.contentKey(item), content: item.Content != nil}
+	key := load{to, b.fingerprint(item)}
 	if i, ok := b.seen[key]; ok {
 		same := results[i]
 		same.Same = true
@@ -118,16 +130,19 @@ func (b *builder) item(item Item, results []Result) Result {
 	return Result{To: string(to), ID: m.ID}
 }
 
-// contentKey tells what is sent apart from anything else of its kind.
-func (b *builder) contentKey(item Item) string {
-	if item.Content == nil {
-		return item.Text
+// fingerprint tells what is sent apart from anything else. Most items have that of the one
+// before.
+func (b *builder) fingerprint(item Item) fingerprint {
+	c := item.Content
+	switch {
+	case b.what != fingerprint{} && c == b.content && (c != nil || item.Text == b.text):
+	case c == nil:
+		b.what = sha256.Sum256([]byte("text " + item.Text))
+	default:
+		b.what = sha256.Sum256(fmt.Appendf(nil, "content %t %X %X", c.Logo, c.Header, c.Data))
 	}
-	if b.content != item.Content {
-		b.content = item.Content
-		b.key = strconv.FormatBool(item.Content.Logo) + fmt.Sprintf("%X", item.Content.Header) + string(item.Content.Data)
-	}
-	return b.key
+	b.text, b.content = item.Text, c
+	return b.what
 }
 
 func (b *builder) message(to sms.Number, item Item, t terms) (sms.Message, *Refusal) {
@@ -201,7 +216,7 @@ func (b *builder) blank(to sms.Number, text string, t terms) sms.Message {
 
 // cut splits what an item sends, once for all that follow with the same.
 func (b *builder) cut(item Item, t terms) *cut {
-	key := cutting{load{text: b.contentKey(item), content: item.Content != nil}, t.Flash, t.Unicode, b.concat(t)}
+	key := cutting{b.fingerprint(item), t.Flash, t.Unicode, b.concat(t)}
 	if b.lastCut == nil || key != b.last {
 		c := b.cutText
 		if item.Content != nil {

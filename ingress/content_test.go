@@ -202,23 +202,31 @@ type onceQueue struct {
 }
 
 func (q *onceQueue) Add(_ context.Context, b sms.Batch) error {
-	first := map[sms.ID]sms.ID{}
-	for _, m := range b.Messages {
-		if id, ok := q.known[m.ClientID+string(m.To)]; ok && b.Once {
-			first[m.ID] = id
-		}
-	}
+	err := q.repeated(b)
 	if q.other != nil {
 		q.other(q.known)
 		q.other = nil
 	}
-	if len(first) > 0 {
-		return fmt.Errorf("add: %w", &sms.Repeated{First: first})
+	if err != nil {
+		return fmt.Errorf("add: %w", err)
 	}
-	for _, m := range b.Messages {
+	for m := range b.All() {
 		q.known[m.ClientID+string(m.To)] = m.ID
 	}
 	q.stored = append(q.stored, b)
+	return nil
+}
+
+func (q *onceQueue) repeated(b sms.Batch) error {
+	first := map[sms.ID]sms.ID{}
+	for m := range b.All() {
+		if id, ok := q.known[m.ClientID+string(m.To)]; ok && b.Once {
+			first[m.ID] = id
+		}
+	}
+	if len(first) > 0 {
+		return &sms.Repeated{First: first}
+	}
 	return nil
 }
 

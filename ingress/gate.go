@@ -70,10 +70,6 @@ func (g *Gate) Submit(ctx context.Context, a sms.Account, s Submission) (Receipt
 
 // add stores what was accepted.
 func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt) (Receipt, error) {
-	receipt.Price = 0
-	for i := range batch.Messages {
-		receipt.Price += batch.Messages[i].Price
-	}
 	if s.Events != nil {
 		batch.Events = g.stamp(a, s.Events(receipt))
 	}
@@ -81,12 +77,14 @@ func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.B
 		batch.Audience = s.Audience(receipt)
 	}
 	err := g.Queue.Add(ctx, batch)
+	before := receipt.Accepted()
 	if repeated, ok := errors.AsType[*sms.Repeated](err); ok {
-		return g.addRest(ctx, a, s, batch, receipt.repeat(repeated))
+		return g.addRest(ctx, a, s, batch, receipt.repeat(repeated), before)
 	}
 	if errors.Is(err, sms.ErrNoCredit) {
-		if beyond := receipt.afford(batch, a.Credits); 0 < beyond && beyond < len(batch.Messages) {
-			return g.addRest(ctx, a, s, batch, receipt)
+		receipt, err = receipt.afford(batch, a.Credits)
+		if left := receipt.Accepted(); err == nil && 0 < left && left < before {
+			return g.addRest(ctx, a, s, batch, receipt, before)
 		}
 		// Somebody else spent it since the account was read.
 		receipt = receipt.withdraw(Refuse(CodeCredit, ""))
@@ -96,32 +94,31 @@ func (g *Gate) add(ctx context.Context, a sms.Account, s Submission, batch sms.B
 		return Receipt{}, fmt.Errorf("store a submission: %w", err)
 	}
 	g.log().Debug("submission accepted", "account", a.Name, "submission", receipt.Submission, "source", s.Source,
-		"messages", len(batch.Messages), "refused", len(receipt.Results)-receipt.Accepted())
+		"messages", before, "refused", len(receipt.Results)-before)
 	return receipt, nil
 }
 
-// addRest stores what is left of a batch by the receipt. Each time round there is
-// less of it, so it comes to an end.
-func (g *Gate) addRest(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt) (Receipt, error) {
-	fresh := make(map[sms.ID]bool)
-	for _, res := range receipt.Results {
-		if res.Refusal == nil {
-			fresh[res.ID] = true
-		}
-	}
-	rest := sms.Batch{Once: batch.Once}
-	for _, m := range batch.Messages {
-		if fresh[m.ID] {
-			rest.Messages = append(rest.Messages, m)
-		}
-	}
-	switch len(rest.Messages) {
-	case len(batch.Messages):
+// addRest stores what is left of a batch by the receipt; before says of how many.
+// Each time round there is less of it, so it comes to an end.
+func (g *Gate) addRest(ctx context.Context, a sms.Account, s Submission, batch sms.Batch, receipt Receipt, before int) (Receipt, error) {
+	switch receipt.Accepted() {
+	case before:
 		return Receipt{}, errors.New("store a submission: what was submitted before is not of it")
 	case 0:
 		return receipt, g.end(ctx, a, s, receipt)
 	}
-	return g.add(ctx, a, s, rest, receipt)
+	batch, err := receipt.left(batch)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("store a submission: %w", err)
+	}
+	receipt.Price = 0
+	for m, err := range batch.All() {
+		if err != nil {
+			return Receipt{}, fmt.Errorf("store a submission: %w", err)
+		}
+		receipt.Price += m.Price
+	}
+	return g.add(ctx, a, s, batch, receipt)
 }
 
 // end answers a submission of which nothing is left to store: with a refusal, unless
@@ -136,11 +133,13 @@ func (g *Gate) end(ctx context.Context, a sms.Account, s Submission, r Receipt) 
 	return g.Tell(ctx, a, s.Events(r))
 }
 
-// afford refuses the messages of a batch that are beyond a credit, and returns how
-// many they are.
-func (r Receipt) afford(batch sms.Batch, credit sms.Credits) int {
+// afford refuses the messages of a batch that are beyond a credit.
+func (r Receipt) afford(batch sms.Batch, credit sms.Credits) (Receipt, error) {
 	beyond := make(map[sms.ID]bool)
-	for _, m := range batch.Messages {
+	for m, err := range batch.All() {
+		if err != nil {
+			return r, err
+		}
 		if m.Price > credit {
 			beyond[m.ID] = true
 			continue
@@ -152,7 +151,7 @@ func (r Receipt) afford(batch sms.Batch, credit sms.Credits) int {
 			res.ID, res.Refusal = sms.ID{}, Refuse(CodeCredit, "")
 		}
 	}
-	return len(beyond)
+	return r, nil
 }
 
 // repeat gives what was submitted before the IDs of then.

@@ -5,6 +5,7 @@ package ingress
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"cellpost/sms"
@@ -24,6 +25,7 @@ type Submission struct {
 	Source string // door and peer, for the history: "smtp 192.168.1.9"
 	Note   string // what a door got past, for the history: "2 lines ignored"
 	Items  []Item
+	Rest   iter.Seq[Item] // the items after Items, of which there may be many; they are drawn more than once. nil: none
 	Params Params
 
 	// Events, where not nil, says what the client is to be told of the outcome;
@@ -79,11 +81,14 @@ type Result struct {
 	Repeat  bool // the same was submitted before, see [sms.Settings]: nothing is sent for it, and ID is that of then
 }
 
+// taken reports whether there is a message of the item's own.
+func (r Result) taken() bool { return r.Refusal == nil && !r.Same && !r.Repeat }
+
 // Accepted is how many messages were taken.
 func (r Receipt) Accepted() int {
 	n := 0
 	for _, res := range r.Results {
-		if res.Refusal == nil && !res.Same && !res.Repeat {
+		if res.taken() {
 			n++
 		}
 	}

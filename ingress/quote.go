@@ -1,6 +1,8 @@
 package ingress
 
 import (
+	"iter"
+
 	"cellpost/pdu"
 	"cellpost/sms"
 )
@@ -25,12 +27,17 @@ func (g *Gate) Quote(a sms.Account, s Submission) []Quote {
 	b := &builder{gate: g, account: a, submission: s, now: now, id: sms.NewID(now)}
 	batch, receipt := b.build()
 	left, quotes := a.Credits, make([]Quote, len(receipt.Results))
+	next, stop := iter.Pull2(batch.All())
+	defer stop()
 	for i, res := range receipt.Results {
 		q := &quotes[i]
 		q.To, q.Refusal, q.Same = res.To, res.Refusal, res.Same
 		if q.Refusal == nil && !q.Same {
-			m := batch.Messages[0]
-			batch.Messages = batch.Messages[1:]
+			m, err, _ := next()
+			if err != nil {
+				q.Refusal = Refuse(CodeParameter, err.Error())
+				continue
+			}
 			left -= m.Price
 			q.Refusal = g.quote(m, q)
 		}

@@ -91,6 +91,10 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 	if err := q.store.Add(ctx, b); err != nil {
 		return err
 	}
+	if Large(b) { // its messages come to the lines by the clerk
+		q.alarm.notLater(time.Now())
+		b.Messages = nil
+	}
 	var work []Work
 	for _, m := range b.Messages {
 		if m.State == sms.Queued {
@@ -100,9 +104,6 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 		if !m.At.IsZero() {
 			q.alarm.notLater(time.Now()) // the store decides about it by its clock
 		}
-	}
-	if len(b.Messages) > LargeBatch {
-		q.alarm.notLater(time.Now())
 	}
 	q.roster.wake(work)
 	if len(b.Events) > 0 {

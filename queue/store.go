@@ -132,6 +132,9 @@ type Store interface {
 // milliseconds of work, as long as others wait for it.
 const LargeBatch = 500
 
+// Large reports whether a batch is taken in by chunks.
+func Large(b sms.Batch) bool { return b.Rest != nil || len(b.Messages) > LargeBatch }
+
 // Errors of a store.
 var (
 	ErrNothing   = errors.New("nothing to do")

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"cellpost/pdu"
@@ -217,6 +218,29 @@ type Batch struct {
 	Events   []Event
 	Audience []Audience // who hears what becomes of the messages
 	Once     bool       // a message with a ClientID is not taken where the same was within [OnceWithin]; [Repeated] then refuses the batch
+
+	// Rest has the messages that come after Messages, where there are so many that
+	// each is made as it is drawn; nil: none. It can be drawn anew. An error ends it,
+	// and refuses the batch.
+	Rest   iter.Seq2[Message, error]
+	Beyond int // how many messages Rest has
+}
+
+// Len is how many messages the batch has.
+func (b Batch) Len() int { return len(b.Messages) + b.Beyond }
+
+// All has every message of the batch.
+func (b Batch) All() iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for _, m := range b.Messages {
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if b.Rest != nil {
+			b.Rest(yield)
+		}
+	}
 }
 
 // OnceWithin is how long a submission is remembered for the sake of its repetition.

@@ -198,10 +198,9 @@ func query[T any](ctx context.Context, f configFlag, method, path string, body a
 	return answer, err
 }
 
-// slowQuery is query for what waits for the network or for a module: the daemon
-// gives up first.
-func slowQuery[T any](ctx context.Context, f configFlag, method, path string, body any) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, httpd.SlowTime+2*controlTime)
+// slowQuery is query for what may take the daemon so long: it gives up first.
+func slowQuery[T any](ctx context.Context, most time.Duration, f configFlag, method, path string, body any) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, most+2*controlTime)
 	defer cancel()
 	return query[T](ctx, f, method, path, body)
 }

@@ -57,7 +57,7 @@ func (d *ussdDialogue) path() string { return modemPath(d.v.Name, "/ussd") }
 
 // dial sends a code or an answer, and prints what the network says.
 func (d *ussdDialogue) dial(ctx context.Context, code string) error {
-	a, err := slowQuery[httpd.USSDAnswer](ctx, d.v.configFlag, http.MethodPost, d.path(), httpd.USSDRequest{Code: code})
+	a, err := slowQuery[httpd.USSDAnswer](ctx, httpd.SlowTime, d.v.configFlag, http.MethodPost, d.path(), httpd.USSDRequest{Code: code})
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func readLines(s streams) <-chan string {
 }
 
 func (d *ussdDialogue) hangUp(ctx context.Context) error {
-	_, err := slowQuery[httpd.USSDAnswer](ctx, d.v.configFlag, http.MethodDelete, d.path(), nil)
+	_, err := slowQuery[httpd.USSDAnswer](ctx, httpd.SlowTime, d.v.configFlag, http.MethodDelete, d.path(), nil)
 	return err
 }
 

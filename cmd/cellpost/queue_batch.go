@@ -111,7 +111,7 @@ func printBatches(out io.Writer, list []httpd.Batch) error {
 
 // cancelBatch stops what has not left of a batch.
 func (v queueCancelVerb) cancelBatch(ctx context.Context, s streams, id sms.ID) error {
-	n, err := slowQuery[httpd.Cancelled](ctx, v.configFlag, http.MethodPost, "/v1/batches/"+id.String()+"/cancel", nil)
+	n, err := slowQuery[httpd.Cancelled](ctx, httpd.LargeTime, v.configFlag, http.MethodPost, "/v1/batches/"+id.String()+"/cancel", nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/netip"
 	"os"
@@ -137,7 +138,7 @@ func (c config) planScript(ctx context.Context, p mailPlan, account string, m ma
 	if err := smtpd.Attach(&s, m); err != nil {
 		return p, err
 	}
-	p.submission = ingress.Submission{Source: operator, Note: s.Note(), Items: s.Items(), Params: s.Params}
+	p.submission = ingress.Submission{Source: operator, Note: s.Note(), Rest: s.All(), Params: s.Params}
 	return p, nil
 }
 
@@ -199,6 +200,8 @@ func (v sendVerb) runMail(ctx context.Context, c config, s streams) error {
 	if v.DryRun {
 		return v.dryRun(ctx, c, r, s)
 	}
+	ctx, cancel := context.WithTimeout(ctx, httpd.LargeTime+2*controlTime)
+	defer cancel()
 	var results []httpd.SendResult
 	if err := c.call(ctx, http.MethodPost, "/v1/mails", r, &results); err != nil {
 		return err
@@ -252,10 +255,11 @@ type mailMessageView struct {
 
 func (p mailPlan) view(quotes []ingress.Quote) mailView {
 	v := mailView{Kind: p.kind, Account: p.account.Name, Note: p.submission.Note, Ignored: p.ignored, Elsewhere: p.elsewhere}
-	for i, q := range quotes {
+	next, stop := iter.Pull(p.submission.All())
+	defer stop()
+	for _, q := range quotes {
 		m := mailMessageView{priceView: viewPrice(p.account, q)}
-		if i < len(p.submission.Items) { // without an item there is a refusal all the same
-			item := p.submission.Items[i]
+		if item, ok := next(); ok { // without an item there is a refusal all the same
 			m.Text, m.Whole = item.Text, item.Whole
 			if item.Content != nil {
 				m.Data = len(item.Content.Data)

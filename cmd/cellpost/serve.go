@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,11 @@ func (v serveVerb) Run(ctx context.Context, s streams) error {
 	return (&daemon{config: c, log: log}).run(ctx)
 }
 
+// memoryAim is from where on the runtime collects garbage more often, in octets: it
+// would let the heap of two large mails at a time grow to twice of what is in use.
+// GOMEMLIMIT overrides it.
+const memoryAim = 64 << 20
+
 // daemon is the gateway at work.
 type daemon struct {
 	config config
@@ -65,6 +71,9 @@ type daemon struct {
 // ends by itself ends the rest: the supervisor starts all anew.
 func (d *daemon) run(ctx context.Context) (err error) {
 	d.logConfig()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryAim)
+	}
 	if err := os.MkdirAll(d.config.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}

@@ -5,7 +5,6 @@ package clickatell
 
 import (
 	"iter"
-	"slices"
 	"strings"
 
 	"cellpost/ingress"
@@ -40,11 +39,6 @@ func (s Script) Len() int {
 		return len(s.To)
 	}
 	return len(s.To) + len(s.table.lines)
-}
-
-// Items are those of All.
-func (s Script) Items() []ingress.Item {
-	return slices.AppendSeq(make([]ingress.Item, 0, s.Len()), s.All())
 }
 
 // All has the messages of the script one by one: its text to each of its numbers,

@@ -3,6 +3,7 @@ package clickatell
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestAttach(t *testing.T) {
 	}
 	ota, _ := hex.DecodeString(logo)
 	s.Attach(ingress.NewLogo(ota))
-	if items := s.Items(); s.Wants() || len(items) != 1 || items[0].Content == nil || items[0].Text != "operator logo, 72 x 14 dots" {
+	if items := slices.Collect(s.All()); s.Wants() || len(items) != 1 || items[0].Content == nil || items[0].Text != "operator logo, 72 x 14 dots" {
 		t.Errorf("%+v", items)
 	}
 	if s, _ := Parse(head + "msg_type:SMS_FLASH"); s.Wants() {
@@ -179,7 +180,7 @@ func TestCSV(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		items := s.Items()
+		items := slices.Collect(s.All())
 		if len(items) != len(tt.want) || s.Len() != len(tt.want) {
 			t.Errorf("%s: %+v", tt.name, items)
 			continue
@@ -218,7 +219,7 @@ func FuzzCSV(f *testing.F) {
 		if err != nil {
 			return
 		}
-		items := s.Items()
+		items := slices.Collect(s.All())
 		if len(items) != n || s.Len() != n {
 			t.Fatalf("%d items of %d lines", len(items), n)
 		}
@@ -246,7 +247,7 @@ func TestExpansion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items := s.Items()
+	items := slices.Collect(s.All())
 	last := len(items) - 1
 	if items[0].Refusal == nil || items[0].Refusal.Code != ingress.CodeParts || items[1].Refusal != nil || items[last-1].Refusal != nil ||
 		items[last].Refusal == nil || items[last].Refusal.Code != ingress.CodeParameter || items[last].Text != "" {

@@ -58,7 +58,7 @@ func answer(t *testing.T, body string) (string, ingress.Receipt) {
 	if err != nil {
 		return err.Error(), ingress.Receipt{}
 	}
-	receipt, err := gate.Submit(t.Context(), account, ingress.Submission{Items: script.Items(), Params: script.Params})
+	receipt, err := gate.Submit(t.Context(), account, ingress.Submission{Rest: script.All(), Params: script.Params})
 	if err != nil {
 		return err.Error(), receipt
 	}

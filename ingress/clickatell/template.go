@@ -18,6 +18,7 @@ import (
 const (
 	fieldMax    = 99       // highest N of #fieldN#
 	fieldsMax   = 1000     // fields of a text
+	linesMax    = 10_000   // lines of text, data and urltext: more than 35 parts have characters
 	templateMax = 32 << 10 // octets of text, data and urltext where there are csv lines
 	expandedMax = 16 << 10 // octets of a text with its columns
 	expandedAll = 64 << 20 // of the texts of all lines
@@ -45,8 +46,11 @@ type piece struct {
 // unless it is the last; data has none. With unicode:1 each line of text is whole,
 // and so are the lines of data that follow each other.
 func newTemplate(body []bodyLine, s style, c coding) (template, error) {
-	if size(body) > templateMax && s.fields {
+	switch {
+	case size(body) > templateMax && s.fields:
 		return nil, ingress.Refuse(ingress.CodeParts, "with csv lines the text has 32 KiB at most")
+	case len(body) > linesMax:
+		return nil, ingress.Refuse(ingress.CodeParts, "a text has 10000 lines at most")
 	}
 	var t template
 	var run strings.Builder // of lines of data

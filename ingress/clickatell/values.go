@@ -58,7 +58,7 @@ func readValues(body string, s sms.Settings) *values {
 			above = key
 		case strings.TrimSpace(line) == "":
 		case s.Append && isBody(above):
-			v.body = append(v.body, bodyLine{above, line})
+			v.line(above, line)
 		default:
 			v.ignore.add(line)
 		}
@@ -84,22 +84,35 @@ func (v *values) add(key, value string) {
 	trimmed := strings.TrimSpace(value)
 	switch {
 	case key == "text" || key == "urltext":
-		v.body = append(v.body, bodyLine{key, cutBlank(value)})
+		v.line(key, cutBlank(value))
 	case key == "delimiter" && strings.Contains(value, "\t") && trimmed == "":
 		v.last[key] = "\t"
 	case trimmed == "":
 	case key == "data":
-		v.body = append(v.body, bodyLine{key, value})
-	case key == "csv":
+		v.line(key, value)
+	case key == "csv" && v.room() > 0:
 		v.csv = append(v.csv, value) // a column at its end may be empty, and the delimiter a tab
+	case key == "csv":
 	case key == "to":
-		v.to = append(v.to, fields(trimmed, ",")...)
-	case key == "reply":
+		v.to = append(v.to, fields(trimmed, ",", v.room())...)
+	case key == "reply" && len(v.reply) <= repliesMax:
 		v.reply = append(v.reply, trimmed)
+	case key == "reply":
 	default:
 		v.last[key] = trimmed
 	}
 }
+
+// line takes a line of what is sent, up to one that is too many.
+func (v *values) line(key, value string) {
+	if len(v.body) <= linesMax {
+		v.body = append(v.body, bodyLine{key, value})
+	}
+}
+
+// room is how many numbers and csv lines more are kept: one that is too many tells
+// that they are.
+func (v *values) room() int { return RecipientsMax + 1 - len(v.to) - len(v.csv) }
 
 // get returns the value of a key that has one; empty when it was not given.
 func (v *values) get(key string) string { return v.last[key] }
@@ -190,7 +203,7 @@ func (get source) maxCredits() (sms.Credits, error) {
 func addresses(lines []string) ([]string, error) {
 	var all []string
 	for _, line := range lines {
-		for _, s := range fields(line, ",;") {
+		for _, s := range fields(line, ",;", repliesMax+1) {
 			a, err := mail.ParseAddress(s)
 			if err != nil || strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' }) {
 				return all, bad("reply: an address is not right")
@@ -203,10 +216,14 @@ func addresses(lines []string) ([]string, error) {
 	return all, nil
 }
 
-// fields splits at any of the separators and drops what is empty.
-func fields(s, separators string) []string {
+// fields splits at any of the separators and drops what is empty, and what is past so
+// many.
+func fields(s, separators string, most int) []string {
 	var all []string
 	for f := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+		if len(all) == most {
+			break
+		}
 		if f = strings.TrimSpace(f); f != "" {
 			all = append(all, f)
 		}

@@ -210,7 +210,9 @@ func (a *API) mail(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	receipt, err := a.Mail(r.Context(), req)
+	ctx, cancel := slow(w, r, LargeTime)
+	defer cancel()
+	receipt, err := a.Mail(ctx, req)
 	a.answer(w, receipt, err)
 }
 

@@ -190,13 +190,17 @@ func (a *API) afterwards(w http.ResponseWriter, r *http.Request, err error) {
 // a minute for an answer.
 const SlowTime = 90 * time.Second
 
+// LargeTime is how long a request may take that is about as many messages as a mail
+// may have: the disk of a small board takes minutes for them.
+const LargeTime = 10 * time.Minute
+
 // answerTime is how long a client may take for an answer, or a line of one.
 const answerTime = 30 * time.Second
 
 // slow gives a request its time, whatever the server grants by itself.
-func slow(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
-	setDeadlines(w, SlowTime+answerTime)
-	return context.WithTimeout(r.Context(), SlowTime)
+func slow(w http.ResponseWriter, r *http.Request, most time.Duration) (context.Context, context.CancelFunc) {
+	setDeadlines(w, most+answerTime)
+	return context.WithTimeout(r.Context(), most)
 }
 
 // setDeadlines lets the connection live while the request is worked on: the
@@ -235,7 +239,7 @@ func (a *API) ussd(w http.ResponseWriter, r *http.Request, c ModemControl) {
 		a.problem(w, http.StatusBadRequest, "code is missing: write what one would dial, like *100#")
 		return
 	}
-	ctx, cancel := slow(w, r)
+	ctx, cancel := slow(w, r, SlowTime)
 	defer cancel()
 	answer, err := c.USSD(ctx, req.Code)
 	if err != nil {
@@ -246,7 +250,7 @@ func (a *API) ussd(w http.ResponseWriter, r *http.Request, c ModemControl) {
 }
 
 func (a *API) cancelUSSD(w http.ResponseWriter, r *http.Request, c ModemControl) {
-	ctx, cancel := slow(w, r)
+	ctx, cancel := slow(w, r, SlowTime)
 	defer cancel()
 	if err := c.CancelUSSD(ctx); err != nil {
 		a.refused(w, err)

@@ -53,7 +53,7 @@ func submit(t *testing.T, file string) ([]sms.Message, ingress.Receipt) {
 		Sender: func(n string) (string, bool) { return "a", n == "447700900001" },
 	}
 	receipt, err := gate.Submit(t.Context(), sms.Account{Name: "anna", Unlimited: true}, ingress.Submission{
-		Note: script.Note(), Items: script.Items(), Params: script.Params,
+		Note: script.Note(), Rest: script.All(), Params: script.Params,
 	})
 	if err != nil {
 		t.Fatal(err)

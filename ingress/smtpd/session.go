@@ -214,13 +214,12 @@ func (s *session) deliver(ctx context.Context, raw []byte) error {
 	if err := Attach(&script, m); err != nil {
 		return s.refuse(ctx, account, m, script, err)
 	}
-	items := script.Items()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+time.Duration(len(items))*storeEach)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+time.Duration(script.Len())*storeEach)
 	defer cancel()
 	receipt, err := s.door.Gate.Submit(ctx, account, ingress.Submission{
 		Source: "smtp " + s.peer.String(),
 		Note:   script.Note(),
-		Items:  items,
+		Rest:   script.All(),
 		Params: script.Params,
 		Events: func(r ingress.Receipt) []sms.Event { return s.replies(m, script, r) },
 		Audience: func(ingress.Receipt) []sms.Audience {

@@ -29,6 +29,22 @@ var batchTests = []test{
 			e.ok(e.store.Cancel(e.ctx, on))
 		}
 	}},
+	{name: "batch: a message to the second number is of it", run: func(e *env) {
+		b := e.several(2)
+		b.Messages[0].Again = sms.Again{Within: within, To: spare}
+		b.Messages[0].Report = true
+		e.ok(e.store.Add(e.ctx, b))
+		e.add(1) // of nobody's batch
+		e.settle(e.claimID("a", b.Messages[0].ID), accepted(1))
+		e.overdue(within)
+		second := e.elsewhere(1)[0]
+		cancelled, err := e.store.CancelBatch(e.ctx, second.Submission)
+		e.ok(err)
+		if cancelled != 2 {
+			e.Errorf("%d cancelled", cancelled)
+		}
+		e.want(second.ID, sms.Cancelled)
+	}},
 	{name: "batch: there is none", run: func(e *env) {
 		m, _ := e.show(e.add(1))
 		for _, id := range []sms.ID{{1}, m.Submission} {

@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"errors"
 	"time"
 
 	"cellpost/queue"
@@ -13,6 +14,24 @@ func (e *env) large(account string, credits sms.Credits) sms.Batch {
 	e.Helper()
 	e.ok(e.store.AddAccount(e.ctx, sms.Account{Name: account, Credits: credits}))
 	return sms.Batch{Messages: e.messages(2*queue.LargeBatch+1, account), Events: []sms.Event{{Door: "mail", Account: account, Text: "ok"}}}
+}
+
+// drawn is a batch of which all but the first message are made as they are drawn, up
+// to an error where there is one.
+func drawn(b sms.Batch, err error) sms.Batch {
+	rest := b.Messages[1:]
+	b.Messages, b.Beyond = b.Messages[:1], len(rest)
+	b.Rest = func(yield func(sms.Message, error) bool) {
+		for _, m := range rest {
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(sms.Message{}, err)
+		}
+	}
+	return b
 }
 
 // letIn has the clerk do what there is to do now.
@@ -49,6 +68,26 @@ var largeTests = []test{
 				e.claimID("a", m.ID)
 			}
 		}
+		e.nothing("a")
+	}},
+	{name: "a large batch that is drawn", run: func(e *env) {
+		b := e.large("bulk", 2*credits)
+		e.ok(e.store.Add(e.ctx, drawn(b, nil)))
+		e.has("bulk", 2*credits-sms.Credits(len(b.Messages))*sms.Credit)
+		e.event()
+		e.letIn()
+		for _, m := range b.Messages {
+			e.claimID("a", m.ID)
+		}
+		e.nothing("a")
+	}},
+	{name: "a large batch whose drawing ends in an error", run: func(e *env) {
+		b := e.large("bulk", 2*credits)
+		broken := errors.New("broken")
+		e.is(e.store.Add(e.ctx, drawn(b, broken)), broken)
+		e.letIn()
+		e.has("bulk", 2*credits)
+		e.noEvent()
 		e.nothing("a")
 	}},
 	{name: "a large batch again", run: func(e *env) {

@@ -17,7 +17,7 @@ import (
 // message, so one that has only events is stored as often as it comes. Zero
 // times of creation become the time of now.
 func (s *Store) Add(ctx context.Context, b sms.Batch) error {
-	if len(b.Messages) > queue.LargeBatch {
+	if queue.Large(b) {
 		return s.takeIn(ctx, b)
 	}
 	return s.write(ctx, func(t *tx) error {

@@ -44,6 +44,9 @@ func (t *tx) second(r *record) (string, error) {
 	if err := t.insertMessage(&second, event, detail); err != nil {
 		return "", err
 	}
+	if err := t.extendBatch(second.Submission); err != nil {
+		return "", err
+	}
 	return "; " + words, t.tell(m, second.ID, words)
 }
 

@@ -16,7 +16,7 @@ func (t *tx) addAudience(b sms.Batch) error {
 		a := &b.Audience[i]
 		id := submission(b)
 		if _, err := t.exec(`INSERT INTO audience (submission, account, recipient, form, message, open, body, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			id[:], a.Account, a.To, a.Form, blob(a.Message), len(b.Messages), document{a}, millis(t.now)); err != nil {
+			id[:], a.Account, a.To, a.Form, blob(a.Message), b.Len(), document{a}, millis(t.now)); err != nil {
 			return err
 		}
 	}

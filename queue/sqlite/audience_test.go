@@ -106,6 +106,11 @@ func TestAudienceOfSubmission(t *testing.T) {
 			addShop(t, s)
 			b := batch(n)
 			b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerSubmission}}
+			if n > queue.LargeBatch {
+				last := b.Messages[n-1]
+				b.Messages, b.Beyond = b.Messages[:n-1], 1
+				b.Rest = func(yield func(sms.Message, error) bool) { yield(last, nil) }
+			}
 			if err := s.Add(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}

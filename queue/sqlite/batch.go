@@ -33,6 +33,12 @@ func (t *tx) endBatch(id sms.ID) error {
 	return err
 }
 
+// extendBatch notes that a message has come to a submission later.
+func (t *tx) extendBatch(id sms.ID) error {
+	_, err := t.exec(`UPDATE batch SET last = (SELECT max(seq) FROM message) WHERE id = ? AND last > 0`, id[:])
+	return err
+}
+
 // batched notes that n messages of a submission more, or fewer, are in a state. Those
 // that came alone are no batch, and nothing is written for them.
 func (t *tx) batched(id sms.ID, state sms.State, n int64) {
@@ -59,9 +65,10 @@ var batchUpdates = map[string]string{
 // doubtBatches counts anew what waited before all of it became unknown, or stayed: the
 // others are where they were.
 const doubtBatches = `UPDATE batch SET waiting = n, unknown = unknown + waiting - n FROM (
-		SELECT b.id AS of, count(m.seq) AS n FROM batch b
-		LEFT JOIN message m ON m.seq BETWEEN b.first AND b.last AND m.submission = b.id AND m.state IN ('scheduled', 'held', 'queued', 'sending')
-		WHERE b.waiting > 0 GROUP BY b.id) WHERE id = of`
+		SELECT b.id AS of, coalesce(m.n, 0) AS n FROM batch b
+		LEFT JOIN (SELECT submission, count(*) AS n FROM message WHERE state IN ('scheduled', 'held', 'queued', 'sending')
+			GROUP BY submission) m ON m.submission = b.id
+		WHERE b.waiting > 0) WHERE id = of`
 
 const batchColumns = `id, account, source, created, last = 0, waiting, sent, delivered, unknown, failed, expired, cancelled`
 
@@ -93,6 +100,10 @@ func (r *Reader) Batch(ctx context.Context, id sms.ID) (queue.Batch, error) {
 const cancelBatchQuery = `SELECT seq FROM message WHERE seq BETWEEN ? AND ? AND submission = ?
 	AND state IN ('scheduled', 'held', 'queued') ORDER BY seq LIMIT ?`
 
+// cancelWindow is how many messages, of whatever submission, a transaction looks at:
+// one that went to a second number later is far behind the others.
+const cancelWindow = 20 * queue.LargeBatch
+
 // CancelBatch stops what has not left of a submission, see [queue.Store]: by chunks,
 // so that what goes on meanwhile does not wait for it.
 func (s *Store) CancelBatch(ctx context.Context, id sms.ID) (cancelled int, err error) {
@@ -109,7 +120,8 @@ func (s *Store) CancelBatch(ctx context.Context, id sms.ID) (cancelled int, err 
 	return cancelled, nil
 }
 
-// cancelSome cancels a chunk of a batch, from behind a message on.
+// cancelSome cancels a chunk of a batch, from behind a message on. last is up to where
+// it has looked.
 func (t *tx) cancelSome(id sms.ID, after int64) (last int64, n int, done bool, err error) {
 	var first, end int64
 	err = t.row(`SELECT first, last FROM batch WHERE id = ?`, id[:]).Scan(&first, &end)
@@ -121,7 +133,9 @@ func (t *tx) cancelSome(id sms.ID, after int64) (last int64, n int, done bool, e
 	case err != nil:
 		return 0, 0, true, err
 	}
-	list, err := all(t, scalar[int64], cancelBatchQuery, max(first, after+1), end, id[:], queue.LargeBatch)
+	first = max(first, after+1)
+	last = min(end, first+cancelWindow)
+	list, err := all(t, scalar[int64], cancelBatchQuery, first, last, id[:], queue.LargeBatch)
 	if err != nil {
 		return 0, 0, true, err
 	}
@@ -133,7 +147,9 @@ func (t *tx) cancelSome(id sms.ID, after int64) (last int64, n int, done bool, e
 		if err := t.cancel(r); err != nil {
 			return 0, 0, true, err
 		}
-		last = seq
 	}
-	return last, len(list), len(list) < queue.LargeBatch, nil
+	if len(list) == queue.LargeBatch {
+		last = list[len(list)-1]
+	}
+	return last, len(list), last == end, nil
 }

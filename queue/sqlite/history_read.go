@@ -50,12 +50,15 @@ func spots(ctx context.Context, tx *sql.Tx, f queue.Filter) ([]spot, error) {
 	f.Limit = cmp.Or(f.Limit, 50)
 	query, args := listQuery(f)
 	list, err := readAll(ctx, tx, scanSpot(""), query, args...)
-	if err != nil || !f.Batch.IsZero() {
-		return list, err
+	if err != nil {
+		return nil, err
 	}
 	months, err := readAll(ctx, tx, scalar[string], monthsQuery)
 	if err != nil {
 		return nil, err
+	}
+	if !f.Batch.IsZero() {
+		return batchSpots(ctx, tx, list, months, f)
 	}
 	states := bygoneStates[:]
 	switch {
@@ -76,6 +79,46 @@ func spots(ctx context.Context, tx *sql.Tx, f queue.Filter) ([]spot, error) {
 		}
 	}
 	return list, nil
+}
+
+// batchSpots adds what the months have of a submission, among whose numbers may be
+// those of others.
+func batchSpots(ctx context.Context, tx *sql.Tx, list []spot, months []string, f queue.Filter) ([]spot, error) {
+	var p packer
+	for _, month := range months {
+		query := `SELECT seq, body FROM ` + month + ` WHERE seq BETWEEN (SELECT first FROM batch WHERE id = ?1) AND (SELECT last FROM batch WHERE id = ?1)
+			AND (?2 = '' OR state = ?2) AND (?3 = '' OR account = ?3) ORDER BY seq DESC`
+		rows, err := tx.QueryContext(ctx, query, f.Batch[:], f.State, f.Account)
+		if err != nil {
+			return nil, err
+		}
+		found, err := batchRows(rows, &p, month, f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	slices.SortFunc(list, func(a, b spot) int { return cmp.Compare(b.seq, a.seq) })
+	return list[:min(len(list), f.Limit)], nil
+}
+
+func batchRows(rows *sql.Rows, p *packer, month string, f queue.Filter) (list []spot, err error) {
+	defer rows.Close()
+	for len(list) < f.Limit && rows.Next() {
+		s := spot{month: month}
+		var body []byte
+		if err := rows.Scan(&s.seq, &body); err != nil {
+			return nil, err
+		}
+		m, err := p.unpack(body)
+		if err != nil {
+			return nil, err
+		}
+		if m.Message.Submission == f.Batch {
+			list = append(list, s)
+		}
+	}
+	return list, rows.Err()
 }
 
 // merge adds what a month has that belongs among the newest.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -100,13 +101,16 @@ func (s *Store) comesIn(batch sms.ID) bool {
 // fill stores the messages of a batch, and accepts it.
 func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 	if b.Once {
-		if err := s.checkOnce(b.Messages); err != nil {
+		if err := s.checkOnce(b.All()); err != nil {
 			return err
 		}
 	}
 	begun := false
-	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		if err := s.fillChunk(ctx, in, chunk, !begun, b.Once); err != nil {
+	for chunk, err := range chunks(b.All()) {
+		if err == nil {
+			err = s.fillChunk(ctx, in, chunk, !begun, b.Once)
+		}
+		if err != nil {
 			return err
 		}
 		begun = true
@@ -122,6 +126,31 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 		}
 		return t.endBatch(submission(b))
 	})
+}
+
+// chunks draws messages by as many as a transaction takes. A chunk is over when the
+// next is drawn.
+func chunks(all iter.Seq2[sms.Message, error]) iter.Seq2[[]sms.Message, error] {
+	return func(yield func([]sms.Message, error) bool) {
+		chunk := make([]sms.Message, 0, queue.LargeBatch)
+		for m, err := range all {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if chunk = append(chunk, m); len(chunk) < queue.LargeBatch {
+				continue
+			}
+			if !yield(chunk, nil) {
+				return
+			}
+			clear(chunk)
+			chunk = chunk[:0]
+		}
+		if len(chunk) > 0 {
+			yield(chunk, nil)
+		}
+	}
 }
 
 func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, first, once bool) error {

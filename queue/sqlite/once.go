@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
 	"cellpost/pdu"
-	"cellpost/queue"
 	"cellpost/sms"
 )
 
@@ -102,10 +102,12 @@ func (t *tx) accepted(e earlier) error {
 
 // checkOnce looks at a large batch before any of it is stored, so that what was
 // submitted before is named at once.
-func (s *Store) checkOnce(messages []sms.Message) error {
+func (s *Store) checkOnce(messages iter.Seq2[sms.Message, error]) error {
 	first := map[sms.ID]sms.ID{}
-	for chunk := range slices.Chunk(messages, queue.LargeBatch) {
-		err := s.write(background, func(t *tx) error { return t.once(chunk) })
+	for chunk, err := range chunks(messages) {
+		if err == nil {
+			err = s.write(background, func(t *tx) error { return t.once(chunk) })
+		}
 		if repeated, ok := errors.AsType[*sms.Repeated](err); ok {
 			maps.Copy(first, repeated.First)
 		} else if err != nil {
