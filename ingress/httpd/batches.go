@@ -44,7 +44,7 @@ func (a *API) handleBatches(mux *http.ServeMux) {
 		answerOne(a, w, r, a.Batches.Show)
 	})
 	mux.HandleFunc("POST /v1/batches/{id}/cancel", func(w http.ResponseWriter, r *http.Request) {
-		answerOne(a, w, r, func(ctx context.Context, id sms.ID) (Cancelled, error) {
+		answerOne(a, w, r, func(_ context.Context, id sms.ID) (Cancelled, error) {
 			ctx, cancel := slow(w, r, LargeTime)
 			defer cancel()
 			n, err := a.Batches.Cancel(ctx, id)
