@@ -91,6 +91,11 @@ func (q *Queue) Add(ctx context.Context, b sms.Batch) error {
 	if err := q.store.Add(ctx, b); err != nil {
 		return err
 	}
+	for _, a := range b.Audience {
+		if a.Notify.Delay > 0 {
+			q.alarm.notLater(time.Now().Add(a.Notify.Delay))
+		}
+	}
 	if Large(b) { // its messages come to the lines by the clerk
 		q.alarm.notLater(time.Now())
 		b.Messages = nil

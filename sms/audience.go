@@ -38,8 +38,20 @@ const (
 	InboundOnly   Form = "inbound"    // nothing, but what handsets send back
 )
 
-// Notify are the outcomes that somebody wants to hear of. RFC 3461, 4.1.
-type Notify struct{ Success, Failure bool }
+// Notify is what somebody wants to hear of. RFC 3461, 4.1.
+type Notify struct {
+	Success, Failure bool
+	Delay            time.Duration // after how long one hears, once, that the message has not left; 0: never
+}
+
+// DelayDefault is a usual Notify.Delay.
+const DelayDefault = 4 * time.Hour
+
+// Unsent reports whether a message is late if its time has come: it is neither over,
+// nor with the network, nor to wait for a time that was asked for.
+func (m Message) Unsent() bool {
+	return m.State == Queued || m.State == Sending || m.State == Held
+}
 
 // Concluded reports whether a message is at an end that is told: nothing more is
 // sent of it, and no report of a handset is awaited. News may come all the same.
@@ -92,8 +104,15 @@ func (a Audience) Hears(m Message) bool {
 }
 
 // Report is the mail about a message that is concluded.
-func (a Audience) Report(m Message, now time.Time) Event {
-	end := m.ending()
+func (a Audience) Report(m Message, now time.Time) Event { return a.mail(m, m.ending(), now) }
+
+// Delayed is the mail about a message that has not left for longer than usual.
+func (a Audience) Delayed(m Message, now time.Time) Event {
+	until := m.Expires.UTC().Format(time.RFC1123Z)
+	return a.mail(m, ending{false, "delayed", "The message has not been sent yet. The gateway goes on trying until " + until + ".", "delayed", "4.4.7"}, now)
+}
+
+func (a Audience) mail(m Message, end ending, now time.Time) Event {
 	e := Event{
 		Door: "mail", Account: m.Account, Message: m.ID, To: a.To, Ref: a.Ref, Generated: true, Created: now,
 		Subject: fmt.Sprintf("SMS to %s: %s", m.To, end.title),
@@ -136,6 +155,9 @@ func (a Audience) status(m Message, end ending) []byte {
 	field("Status", end.status)
 	field("Diagnostic-Code", "x-sms; "+m.Why)
 	field("Last-Attempt-Date", m.Updated.UTC().Format(time.RFC1123Z))
+	if end.action == "delayed" {
+		field("Will-Retry-Until", m.Expires.UTC().Format(time.RFC1123Z))
+	}
 	return []byte(b.String())
 }
 

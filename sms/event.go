@@ -18,6 +18,7 @@ type Event struct {
 	ReplyTo   string      // of a mail: where answers go; empty: to its sender
 	Generated bool        // it answers nothing, see RFC 3834, 5: "auto-generated"
 	Parts     []EventPart // of a mail: what comes after the text
+	List      ID          // submission whose messages are listed when the mail leaves; zero: none
 }
 
 // EventPart is a part of a mail beside its text.

@@ -48,16 +48,17 @@ type mailInConfig struct {
 
 // mailConfig says how mail leaves.
 type mailConfig struct {
-	Smarthost    string `toml:"smarthost"` // host:port; empty: replies are kept, not sent
-	From         string `toml:"from"`
-	Operator     string `toml:"operator"`      // gets mail to postmaster@ and abuse@; empty: it is kept
-	ReplyDomain  string `toml:"reply_domain"`  // of addresses that answer a message from a handset; empty: that of from
-	TLS          string `toml:"tls"`           // off, starttls or implicit
-	CA           string `toml:"ca"`            // PEM file with who may vouch for the smarthost; empty: whom the system trusts
-	Insecure     bool   `toml:"insecure"`      // any certificate will do
-	User         string `toml:"user"`          // for AUTH PLAIN or LOGIN; empty: none
-	Password     string `toml:"password"`      // with it
-	PasswordFile string `toml:"password_file"` // or the file that has it in its first line
+	Smarthost    string   `toml:"smarthost"` // host:port; empty: replies are kept, not sent
+	From         string   `toml:"from"`
+	Operator     string   `toml:"operator"`      // gets mail to postmaster@ and abuse@; empty: it is kept
+	ReplyDomain  string   `toml:"reply_domain"`  // of addresses that answer a message from a handset; empty: that of from
+	DelayAfter   duration `toml:"delay_after"`   // when a sender hears that a message has not left
+	TLS          string   `toml:"tls"`           // off, starttls or implicit
+	CA           string   `toml:"ca"`            // PEM file with who may vouch for the smarthost; empty: whom the system trusts
+	Insecure     bool     `toml:"insecure"`      // any certificate will do
+	User         string   `toml:"user"`          // for AUTH PLAIN or LOGIN; empty: none
+	Password     string   `toml:"password"`      // with it
+	PasswordFile string   `toml:"password_file"` // or the file that has it in its first line
 }
 
 // routeEntry says which SIMs carry the numbers with a prefix.
@@ -121,7 +122,7 @@ func defaults() config {
 		DataDir: "/var/lib/cellpost",
 		MailIn:  mailInConfig{TextEnds: []string{}},
 		Blocked: []string{},
-		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off"},
+		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off", DelayAfter: duration(sms.DelayDefault)},
 		Send: sendConfig{
 			PromptTimeout: duration(10 * time.Second), ResultTimeout: duration(time.Minute),
 			UnknownWait: duration(30 * time.Second), EscalateAfter: duration(time.Minute), OnUnknown: "resend",

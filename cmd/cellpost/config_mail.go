@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"cellpost/ingress/smtpd"
 )
@@ -19,6 +20,8 @@ func (m mailConfig) check(s source) error {
 		return at("tls", "tls %q: off, starttls or implicit", m.TLS)
 	case strings.ContainsAny(m.ReplyDomain, "@ "):
 		return at("reply_domain", "reply_domain %q: write a domain, like sms.example.org", m.ReplyDomain)
+	case m.DelayAfter < duration(time.Minute): // a bare number is read as nanoseconds
+		return at("delay_after", "delay_after: a minute at least, like \"4h\"")
 	case m.CA != "" && m.Insecure:
 		return at("ca", "ca and insecure contradict each other: remove one")
 	case m.TLS == "off" && m.CA != "":

@@ -103,7 +103,7 @@ func (d *daemon) mailDoor(c smtpConfig) (*smtpd.Server, error) {
 		MaxConns: c.MaxConnections, MaxPerPeer: c.MaxPerPeer, MaxRecipients: c.MaxRecipients,
 		PeerMails: c.MailsPerMinute, AccountMails: c.AccountsPerMinute,
 		IdleTimeout: time.Duration(c.IdleTimeout), MailTimeout: time.Duration(c.MailTimeout), Log: d.log,
-		Operator: d.config.MailOut.Operator, TextEnds: d.config.MailIn.TextEnds, Health: d.health, Reply: d.reply,
+		Operator: d.config.MailOut.Operator, TextEnds: d.config.MailIn.TextEnds, DelayAfter: time.Duration(d.config.MailOut.DelayAfter), Health: d.health, Reply: d.reply,
 	}
 	s.Hostname, _ = os.Hostname()
 	if c.TLS == "off" {

@@ -54,7 +54,7 @@ result_timeout = "90s"
 			Networks:       []network{{netip.MustParsePrefix("127.0.0.0/8")}, {netip.MustParsePrefix("::1/128")}},
 			MaxConnections: 512, MaxRecipients: 100, IdleTimeout: duration(5 * time.Minute), MailTimeout: duration(10 * time.Minute),
 		}},
-		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off"},
+		MailOut: mailConfig{From: "sms@cellpost.local", TLS: "off", DelayAfter: duration(4 * time.Hour)},
 		Modem: []modemEntry{
 			{Name: "m0", Device: "/dev/ttyUSB0", Baud: 115200, Flow: "none", SIM: "m0", SlotHold: duration(30 * time.Minute)},
 			{Name: "m1", Device: "/dev/ttyUSB1", Baud: 115200, Flow: "none", SIM: "blue", SlotHold: duration(30 * time.Minute)},

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -219,16 +220,17 @@ func TestLetterAudience(t *testing.T) {
 		forms    []sms.Form
 		notify   sms.Notify // of the last
 	}{
-		{"default", sms.Settings{}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true}},
+		{"default", sms.Settings{}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true, Delay: sms.DelayDefault}},
+		{"delay", sms.Settings{}, Letter{From: "a@b", To: to(smtp.DSNNotifyDelayed), DelayAfter: time.Hour}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Delay: time.Hour}},
 		{"never", sms.Settings{}, Letter{From: "a@b", To: to(smtp.DSNNotifyNever)}, []sms.Form{sms.InboundOnly}, sms.Notify{}},
 		{"success", sms.Settings{}, Letter{From: "a@b", To: to(smtp.DSNNotifySuccess)}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Success: true}},
 		{"null path", sms.Settings{}, Letter{To: to(smtp.DSNNotifySuccess)}, nil, sms.Notify{}},
 		{"automatic", sms.Settings{Reports: "dsn"}, Letter{From: "a@b", Automatic: true, To: to()}, nil, sms.Notify{}},
 		{"automatic, to others", sms.Settings{Reports: "dsn", ReportsTo: []string{"o@b"}}, Letter{From: "a@b", Automatic: true, To: to()}, []sms.Form{sms.PerDSN}, all},
-		{"dsn", sms.Settings{Reports: "dsn"}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, all},
+		{"dsn", sms.Settings{Reports: "dsn"}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Success: true, Failure: true, Delay: sms.DelayDefault}},
 		{"message", sms.Settings{Reports: "message"}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerMessage}, all},
 		{"submission, to others", sms.Settings{Reports: "submission", ReportsTo: []string{"o@b"}}, Letter{From: "a@b", To: to()},
-			[]sms.Form{sms.InboundOnly, sms.PerSubmission, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true}},
+			[]sms.Form{sms.InboundOnly, sms.PerSubmission, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true, Delay: sms.DelayDefault}},
 	}
 	for _, tt := range tests {
 		got := LetterAudience(sms.Account{Name: "shop", Settings: tt.settings}, tt.letter, r)
@@ -238,6 +240,24 @@ func TestLetterAudience(t *testing.T) {
 		}
 		if !slices.Equal(forms, tt.forms) || len(got) > 0 && got[len(got)-1].Notify != tt.notify {
 			t.Errorf("%s: %+v, want %v and %v", tt.name, got, tt.forms, tt.notify)
+		}
+	}
+}
+
+// The header that a report returns has whole fields, and an end.
+func TestHeader(t *testing.T) {
+	long := "X: " + strings.Repeat("a", 900) + "\r\n"
+	folded := "Y: b\r\n" + strings.Repeat(" "+strings.Repeat("c", 900)+"\r\n", 3)
+	for _, tt := range []struct{ raw, want string }{
+		{"A: b\r\n\r\nbody", "A: b\r\n"},
+		{"A: b\nC: d\n e\n", "A: b\r\nC: d\r\n e\r\n"},
+		{"Subject: ü\r\n", "Subject: U+00FC\r\n"},
+		{strings.Repeat(long, 7) + folded + "Z: d\r\n", strings.Repeat(long, 7)},
+		{strings.Repeat(long, 20), strings.Repeat(long, 9)},
+		{"Subject: " + strings.Repeat("ü", sms.HeaderMost/2-5), ""},
+	} {
+		if got := string(header([]byte(tt.raw))); got != tt.want {
+			t.Errorf("%.40q: %q, want %q", tt.raw, got, tt.want)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package smtpd
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -26,6 +28,8 @@ type Letter struct {
 	Header    []byte // as it came
 	Options   *smtp.MailOptions
 	To        []Notify
+
+	DelayAfter time.Duration // when a delay is told; 0: [sms.DelayDefault]
 }
 
 // LetterAudience says who hears of the messages of a mail to numbers: as the settings
@@ -50,9 +54,9 @@ func LetterAudience(a sms.Account, l Letter, r ingress.Receipt) []sms.Audience {
 		if n.Result >= len(r.Results) || r.Results[n.Result].Refusal != nil {
 			continue
 		}
-		wanted, asked := n.wanted()
+		wanted, asked := n.wanted(cmp.Or(l.DelayAfter, sms.DelayDefault))
 		if !asked && a.Settings.Reports == string(sms.PerDSN) {
-			wanted = sms.Notify{Success: true, Failure: true}
+			wanted.Success = true
 		}
 		if wanted == (sms.Notify{}) {
 			continue
@@ -77,16 +81,18 @@ func (l Letter) dsn(a sms.Account, n Notify, id sms.ID, wanted sms.Notify) sms.A
 	return d
 }
 
-// wanted reads NOTIFY; asked is false where there is none, which means failures.
-// RFC 3461, 4.1. NEVER is no outcome.
-func (n Notify) wanted() (wanted sms.Notify, asked bool) {
+// wanted reads NOTIFY; asked is false where there is none, which means failures and
+// delays. RFC 3461, 4.1. NEVER is no outcome.
+func (n Notify) wanted(delay time.Duration) (wanted sms.Notify, asked bool) {
 	if n.Options == nil || len(n.Options.Notify) == 0 {
-		return sms.Notify{Failure: true}, false
+		return sms.Notify{Failure: true, Delay: delay}, false
 	}
-	return sms.Notify{
-		Success: slices.Contains(n.Options.Notify, smtp.DSNNotifySuccess),
-		Failure: slices.Contains(n.Options.Notify, smtp.DSNNotifyFailure),
-	}, true
+	wanted.Success = slices.Contains(n.Options.Notify, smtp.DSNNotifySuccess)
+	wanted.Failure = slices.Contains(n.Options.Notify, smtp.DSNNotifyFailure)
+	if slices.Contains(n.Options.Notify, smtp.DSNNotifyDelayed) {
+		wanted.Delay = delay
+	}
+	return wanted, true
 }
 
 // reported are addresses that hear of all messages in the form that the account has
@@ -116,13 +122,21 @@ func scriptAudience(a sms.Account, automatic bool, reply []string, ref string) [
 
 // header is the header of a mail as a report returns it: whole fields, in ASCII.
 func header(raw []byte) []byte {
-	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	var b bytes.Buffer
+	whole := 0 // octets of the fields that are
 	for line := range bytes.Lines(raw) {
-		if len(bytes.TrimRight(line, "\n")) == 0 || b.Len()+len(line)+1 > sms.HeaderMost {
+		text := ascii(string(bytes.TrimRight(line, "\r\n")))
+		if !strings.HasPrefix(text, " ") && !strings.HasPrefix(text, "\t") {
+			whole = b.Len()
+		}
+		if text == "" {
 			break
 		}
-		b.WriteString(ascii(string(bytes.TrimRight(line, "\n"))) + "\r\n")
+		if b.Len()+len(text)+2 > sms.HeaderMost {
+			b.Truncate(whole)
+			break
+		}
+		b.WriteString(text + "\r\n")
 	}
 	return b.Bytes()
 }

@@ -215,7 +215,7 @@ func (s *session) deliverPlain(ctx context.Context, raw []byte, m mail.Message, 
 // letter is what decides who hears of the messages of a mail, of which there are so
 // many for each number.
 func (s *session) letter(raw []byte, m mail.Message, each int) Letter {
-	l := Letter{From: s.from, ID: m.ID, Automatic: m.Automatic, Header: raw, Options: s.options}
+	l := Letter{From: s.from, ID: m.ID, Automatic: m.Automatic, Header: raw, Options: s.options, DelayAfter: s.door.DelayAfter}
 	for i, r := range s.to.numbers {
 		n := r.notify
 		n.Result = i * each

@@ -55,8 +55,9 @@ type Server struct {
 	MailTimeout time.Duration // for the transfer of one mail; 0: 10 minutes
 	Grace       time.Duration // for mails under way when Serve is told to end; 0: 10 seconds
 
-	Operator string   // address that gets the mail to postmaster@ and abuse@; empty: it is kept
-	TextEnds []string // beginnings of lines at which the text of a mail to a number ends
+	Operator   string        // address that gets the mail to postmaster@ and abuse@; empty: it is kept
+	TextEnds   []string      // beginnings of lines at which the text of a mail to a number ends
+	DelayAfter time.Duration // when a sender hears that a message has not left; 0: [sms.DelayDefault]
 
 	// Reply finds whom an answer to reply+TOKEN@ is for. [ErrNoReply] for a token that
 	// is unknown or too old; nil: there are none.

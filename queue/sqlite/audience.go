@@ -4,9 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"cellpost/queue"
 	"cellpost/sms"
 )
 
@@ -15,12 +15,20 @@ func (t *tx) addAudience(b sms.Batch) error {
 	for i := range b.Audience {
 		a := &b.Audience[i]
 		id := submission(b)
-		if _, err := t.exec(`INSERT INTO audience (submission, account, recipient, form, message, open, body, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			id[:], a.Account, a.To, a.Form, blob(a.Message), b.Len(), document{a}, millis(t.now)); err != nil {
+		if _, err := t.exec(`INSERT INTO audience (submission, account, recipient, form, message, open, body, late, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			id[:], a.Account, a.To, a.Form, blob(a.Message), b.Len(), document{a}, millis(t.delayTime(a)), millis(t.now)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// delayTime is when somebody hears of a delay; zero: never.
+func (t *tx) delayTime(a *sms.Audience) time.Time {
+	if a.Notify.Delay == 0 || a.Message.IsZero() {
+		return time.Time{}
+	}
+	return t.now.Add(a.Notify.Delay)
 }
 
 // listener is somebody who hears.
@@ -88,78 +96,6 @@ func (t *tx) concludeOne(l listener, r *record, over bool) error {
 	return t.post(&e)
 }
 
-// listMost is up to how many messages a mail lists in its text; more are attached.
-const listMost = 1000
-
-// fate is a message as the mail about its submission has it.
-type fate struct {
-	id       sms.ID
-	to       sms.Number
-	state    sms.State
-	clientID string
-	why      string
-}
-
-func scanFate(s scanner) (f fate, err error) {
-	err = s.Scan(ident{&f.id}, &f.to, &f.state, &f.clientID, &f.why)
-	return f, err
-}
-
-const fatesQuery = `SELECT id, recipient, state, client_id, why FROM message WHERE seq BETWEEN ? AND ? AND submission = ? ORDER BY seq`
-
-// summary is the mail about a submission that is over. Of a single message it says
-// the same as the mail about that.
-func (t *tx) summary(l listener, r *record) (sms.Event, error) {
-	m := &r.msg
-	e := l.Report(*m, t.now)
-	var first, last int64
-	err := t.row(`SELECT first, last FROM batch WHERE id = ?`, m.Submission[:]).Scan(&first, &last)
-	if errors.Is(err, sql.ErrNoRows) {
-		return e, nil
-	}
-	if err != nil {
-		return e, err
-	}
-	list, err := all(t, scanFate, fatesQuery, first, last, m.Submission[:])
-	if err != nil {
-		return e, err
-	}
-	counts := map[sms.State]int{}
-	for _, f := range list {
-		counts[f.state]++
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "All %d messages of submission %s are at their end:\r\n", len(list), m.Submission)
-	for _, s := range []sms.State{sms.Delivered, sms.Sent, sms.Unknown, sms.Failed, sms.Expired, sms.Cancelled} {
-		if counts[s] > 0 {
-			fmt.Fprintf(&b, "  %s: %d\r\n", s, counts[s])
-		}
-	}
-	b.WriteString("\r\n")
-	e.Message, e.Subject, e.Parts = sms.ID{}, fmt.Sprintf("SMS: %d messages, %d delivered, %d sent, %d not", len(list), counts[sms.Delivered],
-		counts[sms.Sent], len(list)-counts[sms.Delivered]-counts[sms.Sent]), nil
-	if len(list) > listMost {
-		b.WriteString("The attached table lists them.\r\n")
-		e.Parts = []sms.EventPart{{Type: "text/csv; charset=utf-8", Name: "messages.csv", Data: table(list)}}
-	} else {
-		for _, f := range list {
-			fmt.Fprintf(&b, "ID: %s To: %s State: %s\r\n", f.id, f.to, f.state)
-		}
-	}
-	e.Text = b.String()
-	return e, nil
-}
-
-// table lists messages as CSV. RFC 4180.
-func table(list []fate) []byte {
-	var b strings.Builder
-	b.WriteString("id,to,state,climsgid,reason\r\n")
-	for _, f := range list {
-		fmt.Fprintf(&b, "%s,%s,%s,%s,\"%s\"\r\n", f.id, f.to, f.state, f.clientID, strings.ReplaceAll(f.why, `"`, `""`))
-	}
-	return []byte(b.String())
-}
-
 // Mails to one address: so many in the time of postWithin, and one that says how
 // many more there were. A mistake in a loop, or a batch with a report for each
 // message, is not to fill a mailbox.
@@ -217,6 +153,44 @@ func (t *tx) leaveOut(e *sms.Event) error {
 func leftOutWords(n int) string {
 	return fmt.Sprintf("%d more mails to this address were left out within an hour.\r\n"+
 		"Nothing else was lost: the gateway keeps the messages, see \"cellpost queue list\" and \"cellpost inbox\".\r\n", n)
+}
+
+const (
+	delayQuery     = `SELECT id, body FROM audience INDEXED BY audience_by_late WHERE late <= ? ORDER BY late LIMIT ?`
+	nextDelayQuery = `SELECT late FROM audience INDEXED BY audience_by_late WHERE late IS NOT NULL ORDER BY late LIMIT 1`
+)
+
+// delays tells who wants to hear it, once, that a message has not left.
+func (t *tx) delays() error {
+	list, err := all(t, scanListener, delayQuery, millis(t.now), maxOverdue)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if err := t.delayed(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) delayed(l listener) error {
+	var next time.Time
+	r, err := t.find(l.Message)
+	switch {
+	case errors.Is(err, queue.ErrNoMessage), errors.Is(err, queue.ErrState): // it is gone, or in the history
+	case err != nil:
+		return err
+	case r.msg.State == sms.Scheduled: // it is to wait
+		next = t.now.Add(max(r.msg.Due.Sub(t.now), 0) + l.Notify.Delay)
+	case r.msg.Unsent():
+		e := l.Delayed(r.msg, t.now)
+		if err := t.post(&e); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec(`UPDATE audience SET late = ? WHERE id = ?`, millis(next), l.id)
+	return err
 }
 
 // wipeAudience removes who hears of a submission that was not accepted after all.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cellpost/pdu"
@@ -99,7 +100,7 @@ func TestAudience(t *testing.T) {
 
 // A submission is told of when the last of its messages is over, also a large one.
 func TestAudienceOfSubmission(t *testing.T) {
-	for _, n := range []int{3, queue.LargeBatch + 2} {
+	for _, n := range []int{3, listMost + 1} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			s := openTest(t, &sms.Rules{})
 			serve(t, s)
@@ -114,11 +115,10 @@ func TestAudienceOfSubmission(t *testing.T) {
 			if err := s.Add(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Overdue(t.Context(), nil); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Overdue(t.Context(), nil); err != nil {
-				t.Fatal(err)
+			for range n/queue.LargeBatch + 1 { // a large one is let in by chunks
+				if _, err := s.Overdue(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for i := range n {
 				if early := mails(t, s); len(early) > 0 {
@@ -132,7 +132,14 @@ func TestAudienceOfSubmission(t *testing.T) {
 			}
 			got := mails(t, s)
 			if len(got) != 1 || !strings.Contains(got[0].Text, fmt.Sprintf("sent: %d\r\n  failed: 1\r\n", n-1)) {
-				t.Errorf("told %+v", got)
+				t.Fatalf("told %+v", got)
+			}
+			list, line := got[0].Text, "ID: "
+			if n > listMost {
+				list, line = string(got[0].Parts[0].Data), "447700900123,sent,"
+			}
+			if lines := strings.Count(list, line); lines < n-1 || lines > n {
+				t.Errorf("%d messages are listed", lines)
 			}
 		})
 	}
@@ -270,5 +277,75 @@ func TestAnswersPurged(t *testing.T) {
 				t.Errorf("after %s, %+v: %d rows of %s, %v", tt.age, tt.keep, n, table, err)
 			}
 		}
+	}
+}
+
+// A delay is told once, to who asked for it, and never of what has left or is to wait.
+func TestDelay(t *testing.T) {
+	const delay = 4 * time.Hour
+	for _, tt := range []struct {
+		name   string
+		notify sms.Notify
+		sent   bool
+		wait   time.Duration // before it is due
+		want   int
+	}{
+		{"asked for", sms.Notify{Delay: delay}, false, 0, 1},
+		{"not asked for", sms.Notify{Failure: true}, false, 0, 0},
+		{"sent before", sms.Notify{Delay: delay}, true, 0, 0},
+		{"to be sent tomorrow", sms.Notify{Delay: delay}, false, 20 * time.Hour, 0},
+		{"to have been sent", sms.Notify{Delay: delay}, false, 12 * time.Hour, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openTest(t, &sms.Rules{})
+				serve(t, s)
+				addShop(t, s)
+				b := batch(1)
+				m := &b.Messages[0]
+				b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerDSN, Notify: tt.notify, Message: m.ID}}
+				if tt.wait > 0 {
+					m.State, m.Due = sms.Scheduled, time.Now().Add(tt.wait)
+					m.Review, m.Expires = m.Due, m.Due.Add(24*time.Hour)
+				}
+				if err := s.Add(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				if tt.sent {
+					handOver(t, s, accepted)
+				}
+				got := map[int64]sms.Event{}
+				for began := time.Now(); time.Since(began) < 20*time.Hour; {
+					at, ok, err := s.NextDue(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !ok || time.Until(at) > 20*time.Hour {
+						break
+					}
+					time.Sleep(max(time.Until(at), time.Second))
+					if _, err := s.Overdue(t.Context(), nil); err != nil {
+						t.Fatal(err)
+					}
+					for _, e := range mails(t, s) {
+						got[e.ID] = e
+						if !strings.Contains(string(e.Parts[0].Data), "Action: delayed\r\nStatus: 4.4.7\r\n") {
+							t.Errorf("told %s", e.Parts[0].Data)
+						}
+					}
+				}
+				if len(got) != tt.want {
+					t.Errorf("told %+v, want %d mails", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What a network or a modem wrote breaks no table, and no spreadsheet carries it out.
+func TestTable(t *testing.T) {
+	got := string(table([]fate{{to: "447700900123", state: sms.Failed, why: `=1+1 "b", c`}}))
+	if !strings.HasSuffix(got, ",447700900123,failed,,\"'=1+1 \"\"b\"\", c\"\r\n") {
+		t.Errorf("%q", got)
 	}
 }

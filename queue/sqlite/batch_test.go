@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +41,19 @@ func TestBatchList(t *testing.T) {
 		}
 		if months, err := s.months(t.Context()); len(months) == 0 || err != nil {
 			t.Fatalf("nothing has left the live tables: %v", err)
+		}
+		e := sms.Event{List: b.Messages[0].Submission}
+		if err := s.listed(t.Context(), &e); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range b.Messages {
+			line := fmt.Sprintf("ID: %s To: %s State: %s\r\n", m.ID, m.To, []sms.State{sms.Cancelled, sms.Queued, sms.Cancelled}[i])
+			if before, _, ok := strings.Cut(e.Text, line); !ok || strings.Count(before, "ID: ") != i {
+				t.Errorf("no %q at its place in\n%s", line, e.Text)
+			}
+		}
+		if n := strings.Count(e.Text, "ID: "); n != len(b.Messages) {
+			t.Errorf("%d messages are listed", n)
 		}
 		all := []sms.ID{b.Messages[2].ID, b.Messages[1].ID, b.Messages[0].ID}
 		for _, tt := range []struct {

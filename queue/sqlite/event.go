@@ -21,10 +21,10 @@ func (t *tx) addEvent(e *sms.Event, submission sms.ID) error {
 
 // insertEvent stores news that has to be told from a time on.
 func (t *tx) insertEvent(e *sms.Event, submission sms.ID, due time.Time) (int64, error) {
-	return t.insert(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?, ?, ?, ?)`,
+	return t.insert(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts, list)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, '', ?, ?, ?, ?, ?, ?)`,
 		e.Door, e.Account, blob(e.Message), e.To, e.Subject, e.Ref, e.Text, millis(due), millis(cmp.Or(e.Created, t.now)), blob(submission),
-		e.ReplyTo, e.Generated, further(e.Parts))
+		e.ReplyTo, e.Generated, further(e.Parts), blob(e.List))
 }
 
 // further are the parts of an event as the database keeps them: NULL for none.
@@ -41,7 +41,7 @@ type news struct {
 	next  time.Time
 }
 
-const dueEventQuery = `SELECT id, door, account, message, recipient, subject, ref, text, created, tries, due, reply_to, generated, parts
+const dueEventQuery = `SELECT id, door, account, message, recipient, subject, ref, text, created, tries, due, reply_to, generated, parts, list
 	FROM event WHERE state = 'waiting' ORDER BY due, id LIMIT 1`
 
 // ClaimEvent hands out the event that is due first, see [queue.Store].
@@ -50,7 +50,7 @@ func (s *Store) ClaimEvent(ctx context.Context, hold time.Duration) (sms.Event, 
 		var e sms.Event
 		var due time.Time
 		err := t.row(dueEventQuery).Scan(&e.ID, &e.Door, &e.Account, ident{&e.Message}, &e.To, &e.Subject, &e.Ref,
-			&e.Text, moment{&e.Created}, &e.Tries, moment{&due}, &e.ReplyTo, &e.Generated, document{&e.Parts})
+			&e.Text, moment{&e.Created}, &e.Tries, moment{&due}, &e.ReplyTo, &e.Generated, document{&e.Parts}, ident{&e.List})
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return news{}, nil
@@ -64,6 +64,9 @@ func (s *Store) ClaimEvent(ctx context.Context, hold time.Duration) (sms.Event, 
 	})
 	if err == nil && n.event.ID == 0 {
 		err = queue.ErrNothing
+	}
+	if err == nil && !n.event.List.IsZero() {
+		err = s.Reader.listed(ctx, &n.event) // where it cannot, the event is due again soon
 	}
 	return n.event, n.next, err
 }

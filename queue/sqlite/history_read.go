@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"iter"
 	"slices"
 
 	"cellpost/queue"
@@ -81,44 +82,54 @@ func spots(ctx context.Context, tx *sql.Tx, f queue.Filter) ([]spot, error) {
 	return list, nil
 }
 
-// batchSpots adds what the months have of a submission, among whose numbers may be
-// those of others.
+// batchSpots adds what the months have of a submission.
 func batchSpots(ctx context.Context, tx *sql.Tx, list []spot, months []string, f queue.Filter) ([]spot, error) {
-	var p packer
 	for _, month := range months {
-		query := `SELECT seq, body FROM ` + month + ` WHERE seq BETWEEN (SELECT first FROM batch WHERE id = ?1) AND (SELECT last FROM batch WHERE id = ?1)
-			AND (?2 = '' OR state = ?2) AND (?3 = '' OR account = ?3) ORDER BY seq DESC`
-		rows, err := tx.QueryContext(ctx, query, f.Batch[:], f.State, f.Account)
-		if err != nil {
-			return nil, err
+		for old, err := range pastBatch(ctx, tx, month, f.Batch) {
+			if err != nil {
+				return nil, err
+			}
+			if m := &old.Message; (f.State == "" || m.State == f.State) && (f.Account == "" || m.Account == f.Account) {
+				list = append(list, spot{old.seq, month})
+			}
 		}
-		found, err := batchRows(rows, &p, month, f)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, found...)
 	}
 	slices.SortFunc(list, func(a, b spot) int { return cmp.Compare(b.seq, a.seq) })
 	return list[:min(len(list), f.Limit)], nil
 }
 
-func batchRows(rows *sql.Rows, p *packer, month string, f queue.Filter) (list []spot, err error) {
-	defer rows.Close()
-	for len(list) < f.Limit && rows.Next() {
-		s := spot{month: month}
-		var body []byte
-		if err := rows.Scan(&s.seq, &body); err != nil {
-			return nil, err
-		}
-		m, err := p.unpack(body)
+// batchPast is a message of a submission in the history.
+type batchPast struct {
+	past
+	seq int64
+}
+
+// pastBatch has what a month has of a submission, among whose numbers may be those
+// of others.
+func pastBatch(ctx context.Context, tx *sql.Tx, month string, batch sms.ID) iter.Seq2[batchPast, error] {
+	return func(yield func(batchPast, error) bool) {
+		rows, err := tx.QueryContext(ctx, `SELECT seq, body FROM `+month+`
+			WHERE seq BETWEEN (SELECT first FROM batch WHERE id = ?1) AND (SELECT last FROM batch WHERE id = ?1)`, batch[:])
 		if err != nil {
-			return nil, err
+			yield(batchPast{}, err)
+			return
 		}
-		if m.Message.Submission == f.Batch {
-			list = append(list, s)
+		defer rows.Close()
+		var p packer
+		for rows.Next() {
+			var m batchPast
+			var body []byte
+			if err = rows.Scan(&m.seq, &body); err == nil {
+				m.past, err = p.unpack(body)
+			}
+			if (err != nil || m.Message.Submission == batch) && !yield(m, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(batchPast{}, err)
 		}
 	}
-	return list, rows.Err()
 }
 
 // merge adds what a month has that belongs among the newest.

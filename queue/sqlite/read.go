@@ -200,7 +200,7 @@ func scanEntry(s scanner) (e sms.Entry, err error) {
 
 // NextDue returns when the clerk has to look, as far as the file says: see [Store.NextDue].
 func (r *Reader) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
-	for _, query := range []string{nextIntakeQuery, nextDueQuery, nextIncompleteQuery, nextLapseQuery} {
+	for _, query := range []string{nextIntakeQuery, nextDueQuery, nextIncompleteQuery, nextLapseQuery, nextDelayQuery} {
 		var due time.Time
 		err := r.db.QueryRowContext(ctx, query).Scan(moment{&due})
 		switch {

@@ -28,6 +28,9 @@ func (s *Store) Overdue(ctx context.Context, serving []string) ([]queue.Work, er
 		if err := t.lapse(); err != nil {
 			return nil, err
 		}
+		if err := t.delays(); err != nil {
+			return nil, err
+		}
 		work, _, err := s.intakes(t)
 		if err != nil {
 			return nil, err

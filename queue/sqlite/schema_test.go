@@ -275,6 +275,8 @@ func TestPlans(t *testing.T) {
 		{openQuery, "INDEX attempt_open"},
 		{lapsedQuery, "INDEX attempt_open"},
 		{nextLapseQuery, "INDEX attempt_open"},
+		{delayQuery, "INDEX audience_by_late (late<?)"},
+		{nextDelayQuery, "INDEX audience_by_late"},
 		{givenQuery, "INDEX attempt_by_part (message=?)"},
 		{forgetQuery, "INDEX reference_by_age (used<?)"},
 		{referencePurge, "INDEX reference_by_age (used<?)"},
