@@ -33,24 +33,12 @@ func ParseNumber(s, countryPrefix string, shortCodes bool) (sms.Number, error) {
 		if allDigits(digits) && shortCodes && shortCodeMin <= len(digits) && len(digits) <= sms.ShortCodeMax {
 			return sms.Number(digits), nil
 		}
-		digits = international(digits, countryPrefix)
+		digits = sms.International(digits, countryPrefix)
 	}
 	if !allDigits(digits) || len(digits) < numberMin || len(digits) > numberMax || digits[0] == '0' {
 		return "", Refuse(CodeDestination, "")
 	}
 	return sms.Number(digits), nil
-}
-
-// international takes the prefix for international calls off, or puts the
-// country code in the place of the trunk 0.
-func international(digits, countryPrefix string) string {
-	if rest, ok := strings.CutPrefix(digits, "00"); ok {
-		return rest
-	}
-	if rest, ok := strings.CutPrefix(digits, "0"); ok && countryPrefix != "" {
-		return countryPrefix + rest
-	}
-	return digits
 }
 
 func allDigits(s string) bool {

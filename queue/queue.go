@@ -195,6 +195,12 @@ func (q *Queue) Retry(ctx context.Context, id sms.ID) error {
 	return nil
 }
 
+// RetryEvent has an event tried once more that was given up; see [Store.RetryEvent].
+func (q *Queue) RetryEvent(ctx context.Context, id int64) error {
+	defer poke(q.news)
+	return q.store.RetryEvent(ctx, id)
+}
+
 // Serving returns the SIMs in service.
 func (q *Queue) Serving() []string { return q.roster.serving() }
 

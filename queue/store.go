@@ -117,6 +117,10 @@ type Store interface {
 	// EventDone records a delivery: delivered, dead, or waiting until due.
 	EventDone(ctx context.Context, id int64, s sms.EventState, due time.Time, why string) error
 
+	// RetryEvent has an event that was given up tried once more, now. [ErrNoEvent] when
+	// there is none, or it was not given up.
+	RetryEvent(ctx context.Context, id int64) error
+
 	// List returns messages, newest first, with their parts and without attempts.
 	List(ctx context.Context, f Filter) ([]sms.Message, error)
 
@@ -140,6 +144,7 @@ var (
 	ErrNothing   = errors.New("nothing to do")
 	ErrLost      = errors.New("the attempt is not open any more")
 	ErrNoMessage = sms.ErrNoMessage
+	ErrNoEvent   = sms.ErrNoEvent
 	ErrState     = sms.ErrTooLate
 )
 

@@ -1,6 +1,9 @@
 package sms
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Event is news that a customer has to be told, kept until it was.
 type Event struct {
@@ -18,6 +21,7 @@ type Event struct {
 	ReplyTo   string      // of a mail: where answers go; empty: to its sender
 	Generated bool        // it answers nothing, see RFC 3834, 5: "auto-generated"
 	Parts     []EventPart // of a mail: what comes after the text
+	Surplus   bool        // beyond the rate of its address: it is counted, and one mail says later how many there were
 	List      ID          // submission whose messages are listed when the mail leaves; zero: none
 }
 
@@ -37,6 +41,9 @@ const (
 	EventDelivered EventState = "delivered"
 	EventDead      EventState = "dead" // given up; kept to be seen
 )
+
+// ErrNoEvent says that there is no such event, or it is not given up.
+var ErrNoEvent = errors.New("no such event among those that were given up")
 
 // Undeliverable is the error of a door that will never be able to deliver.
 type Undeliverable struct{ Reason string }

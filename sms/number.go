@@ -27,6 +27,19 @@ func (n Number) Address() pdu.Address {
 	return pdu.Address{TON: pdu.TONInternational, NPI: pdu.NPITelephone, Value: string(n)}
 }
 
+// International returns digits, as somebody within a country writes them, with the
+// country code first: without the prefix for international calls, or with the code in
+// the place of the trunk 0. Without a code, and where there is no trunk 0, they stay.
+func International(digits, countryPrefix string) string {
+	if rest, ok := strings.CutPrefix(digits, "00"); ok {
+		return rest
+	}
+	if rest, ok := strings.CutPrefix(digits, "0"); ok && countryPrefix != "" {
+		return countryPrefix + rest
+	}
+	return digits
+}
+
 // minTail is how many digits two spellings of one number must share at least.
 const minTail = 7
 

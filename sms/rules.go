@@ -20,6 +20,7 @@ type Rules struct {
 	Resend        bool           // unknown outcomes are sent again, unless the account says otherwise
 	PartsWait     time.Duration  // how long a message from a handset waits for its next part; 0: 10 min
 	Lease         time.Duration  // how long a line may keep a hand-over to itself; 0: LeaseDefault
+	CountryPrefix string         // of handsets that send with a national number; empty: it is taken as it is
 	InboundTo     []string       // mail addresses that get what handsets send, where it belongs to no account
 }
 

@@ -348,6 +348,7 @@ func (c config) rules() *sms.Rules {
 		EscalateAfter: time.Duration(c.Send.EscalateAfter),
 		Resend:        c.Send.OnUnknown == "resend",
 		PartsWait:     time.Duration(c.Inbox.PartsWait),
+		CountryPrefix: c.CountryPrefix,
 		InboundTo:     c.Inbox.Mail,
 		Lease:         sms.LeaseDefault + time.Duration(c.Send.PromptTimeout+c.Send.ResultTimeout),
 	}

@@ -66,7 +66,7 @@ func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
 		List: func(ctx context.Context, w httpd.Which) ([]sms.Message, error) {
 			return d.store.List(ctx, queue.Filter{State: w.State, Account: w.Account, Batch: w.Batch, Limit: w.Limit})
 		},
-		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
+		Show: d.store.Show, Cancel: d.queue.Cancel, Retry: d.queue.Retry, Stats: d.stats, Inbox: d.store.Inbox, Again: d.queue.RetryEvent, Modems: d.modemViews, Clock: d.clockView, Log: d.log,
 		Board: func(ctx context.Context) httpd.Board { return boardView(ctx, d.hardware) },
 		Send:  d.send, Mail: d.mail,
 		Held: func(ctx context.Context) (func(sms.Message) string, error) {

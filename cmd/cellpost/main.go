@@ -26,7 +26,7 @@ type verbs struct {
 	Price   priceVerb   `cmd:"" help:"Tell what a message would cost, and which way it would go; nothing is sent."`
 	Queue   queueVerb   `cmd:"" help:"See messages and how much waits; cancel them, send them again."`
 	Inbox   inboxVerb   `cmd:"" help:"See messages from handsets."`
-	Replies repliesVerb `cmd:"" help:"See the replies to customers, sent or kept."`
+	Replies repliesVerb `cmd:"" help:"See the mails to customers, sent, kept or given up, and try one anew."`
 	Modem   modemVerb   `cmd:"" help:"See the modems, and act on them."`
 	Doctor  doctorVerb  `cmd:"" help:"Explain what is wrong with modems, SIMs, network, clock and disk, and what to do."`
 	Backup  backupVerb  `cmd:"" help:"Write the database and the configuration into one file."`

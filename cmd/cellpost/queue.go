@@ -38,7 +38,7 @@ type queueListVerb struct {
 	Limit   int    `help:"How many, 1 to 10000." default:"50"`
 	State   string `help:"Only these." enum:",queued,scheduled,held,sending,sent,delivered,unknown,failed,expired,cancelled" default:""`
 	Account string `help:"Only of this account."`
-	Batch   string `help:"Only of this batch, as far as it is not in the history." placeholder:"ID"`
+	Batch   string `help:"Only of this batch." placeholder:"ID"`
 	JSON    bool   `help:"Print one JSON object a line."`
 }
 

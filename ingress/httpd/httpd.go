@@ -28,6 +28,7 @@ type API struct {
 	Send   func(ctx context.Context, account string, s ingress.Submission) (ingress.Receipt, error)
 	Mail   func(ctx context.Context, r MailRequest) (ingress.Receipt, error)
 	Inbox  func(ctx context.Context, limit int) ([]sms.Inbound, error)
+	Again  func(ctx context.Context, event int64) error // tries a mail that was given up
 	Modems func() []Modem
 	Clock  func() Clock
 	Board  func(ctx context.Context) Board
@@ -89,6 +90,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /v1/mails", a.mail)
 	mux.HandleFunc("GET /v1/messages/{id}", a.show)
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Cancel) })
+	mux.HandleFunc("POST /v1/replies/{id}/retry", a.again)
 	mux.HandleFunc("POST /v1/messages/{id}/retry", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Retry) })
 	mux.HandleFunc("GET /v1/queue", a.stats)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
@@ -216,6 +218,21 @@ func (a *API) mail(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, receipt, err)
 }
 
+// again tries a mail that was given up. There is nothing to say but that it will be.
+func (a *API) again(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		err = sms.ErrNoEvent
+	} else {
+		err = a.Again(r.Context(), id)
+	}
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.reply(w, http.StatusAccepted, struct{}{})
+}
+
 // answer says number by number what became of a submission.
 func (a *API) answer(w http.ResponseWriter, receipt ingress.Receipt, err error) {
 	refusal, refused := errors.AsType[*ingress.Refusal](err)
@@ -303,7 +320,7 @@ func (a *API) limit(w http.ResponseWriter, r *http.Request) (int, bool) {
 func (a *API) fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, sms.ErrNoMessage), errors.Is(err, sms.ErrNoAccount):
+	case errors.Is(err, sms.ErrNoMessage), errors.Is(err, sms.ErrNoAccount), errors.Is(err, sms.ErrNoEvent):
 		status = http.StatusNotFound
 	case errors.Is(err, sms.ErrTooLate), errors.Is(err, sms.ErrNoRetry), errors.Is(err, sms.ErrNoRoute):
 		status = http.StatusConflict

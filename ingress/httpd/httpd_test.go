@@ -91,6 +91,12 @@ func api() *httpd.API {
 				TPDU: []byte{0x04, 0xab}, Received: noon, Sent: noon, Parts: 3, Missing: []int{2}, ReplacedBy: 9,
 			}}, nil
 		},
+		Again: func(_ context.Context, event int64) error {
+			if event == 7 {
+				return nil
+			}
+			return sms.ErrNoEvent
+		},
 		Board: func(context.Context) httpd.Board {
 			return httpd.Board{Facts: []string{"none"}, Slots: []httpd.BoardSlot{{Name: "left", Facts: []string{"reset line"}, Health: []httpd.Finding{{Code: "c", Cause: "x", NextStep: "y"}}}}}
 		},
@@ -191,6 +197,9 @@ func TestRoutes(t *testing.T) {
 
 		{"GET /v1/inbox", "", 200, `[{"id":7,"from":"447700900123","text":"50","kind":"waiting","detail":"voicemail waiting (3)","sim":"a","modem":"m0",` +
 			`"received":"2026-07-01T12:00:00Z","sent":"2026-07-01T12:00:00Z","parts":3,"missing":[2],"replaced_by":9,"tpdu":"04AB"}]`},
+		{"POST /v1/replies/7/retry", "", 202, "{}"},
+		{"POST /v1/replies/8/retry", "", 404, "no such event"},
+		{"POST /v1/replies/x/retry", "", 404, "no such event"},
 		{"GET /v1/inbox?limit=1", "", 200, `"text":"1"`},
 		{"GET /v1/inbox?limit=-1", "", 400, "limit: a number from 1 to 10000"},
 		{"GET /v1/inbox?limit=13", "", 500, "disk failure"},

@@ -283,13 +283,9 @@ func (s *session) plainEvents(m mail.Message, letters []sms.Event, r ingress.Rec
 	if refusals(r) == 0 || r.Accepted() == 0 || m.Automatic {
 		return letters
 	}
-	if !s.door.replies.Spend(strings.ToLower(s.from), time.Now()) {
-		s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; left out", s.peer)
-		return letters
-	}
 	var b strings.Builder
 	for _, res := range r.Results {
 		b.WriteString(clickatell.Line(res) + "\r\n")
 	}
-	return append(letters, sms.Event{Door: Door, To: s.from, Subject: subject(r), Ref: m.ID, Text: b.String()})
+	return append(letters, s.notice(sms.Event{To: s.from, Subject: subject(r), Ref: m.ID, Text: b.String()}))
 }

@@ -590,13 +590,19 @@ func TestReplyThrottle(t *testing.T) {
 		alarm:   newAlarm(logger),
 	}
 	s := &session{door: d, peer: netip.MustParseAddr("192.168.1.9")}
-	sent := 0
+	sent, surplus := 0, 0
 	for range 5 {
 		r := ingress.Receipt{Results: []ingress.Result{{To: "448311234567"}}}
-		sent += len(s.replies(mail.Message{}, clickatell.Script{Reply: []string{"Anna@site.lan", "anna@site.lan"}}, r))
+		for _, e := range s.replies(mail.Message{}, clickatell.Script{Reply: []string{"Anna@site.lan", "anna@site.lan"}}, r) {
+			if e.Surplus {
+				surplus++
+			} else {
+				sent++
+			}
+		}
 	}
-	if sent != 2 {
-		t.Errorf("%d replies, want 2", sent)
+	if sent != 2 || surplus != 8 {
+		t.Errorf("%d replies, want 2; %d are summed up, want 8", sent, surplus)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 {
 		t.Errorf("%d lines logged:\n%s", n, log.String())

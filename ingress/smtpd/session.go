@@ -285,13 +285,18 @@ func (s *session) replies(m mail.Message, script clickatell.Script, r ingress.Re
 	text, parts := script.Tell(r)
 	var events []sms.Event
 	for _, to := range script.Reply {
-		if !s.door.replies.Spend(strings.ToLower(to), time.Now()) {
-			s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; left out", s.peer)
-			continue
-		}
-		events = append(events, sms.Event{Door: Door, To: to, Subject: subject(r), Ref: m.ID, Text: text, Parts: parts})
+		events = append(events, s.notice(sms.Event{To: to, Subject: subject(r), Ref: m.ID, Text: text, Parts: parts}))
 	}
 	return events
+}
+
+// notice is a mail to an address that may have had too many by now.
+func (s *session) notice(e sms.Event) sms.Event {
+	e.Door = Door
+	if e.Surplus = !s.door.replies.Spend(strings.ToLower(e.To), time.Now()); e.Surplus {
+		s.door.alarm.raise(slog.LevelWarn, "too many replies to one address; summed up", s.peer)
+	}
+	return e
 }
 
 // answer turns an error into what the sender is told.

@@ -48,6 +48,20 @@ var newsTests = []test{
 		e.balance(credits)
 		e.nothing("a")
 	}},
+	{name: "an event that was given up", run: func(e *env) {
+		e.ok(e.store.Add(e.ctx, sms.Batch{Events: []sms.Event{{Door: "mail", Text: "x"}}}))
+		ev := e.event()
+		e.is(e.store.RetryEvent(e.ctx, ev.ID), queue.ErrNoEvent)
+		e.ok(e.store.EventDone(e.ctx, ev.ID, sms.EventDead, time.Now(), "no such user"))
+		e.noEvent()
+		e.is(e.store.RetryEvent(e.ctx, ev.ID+1), queue.ErrNoEvent)
+		e.ok(e.store.RetryEvent(e.ctx, ev.ID))
+		if again := e.event(); again.ID != ev.ID || again.Tries != 0 || again.Text != "x" {
+			e.Errorf("%+v", again)
+		}
+		e.ok(e.store.EventDone(e.ctx, ev.ID, sms.EventDelivered, time.Now(), ""))
+		e.is(e.store.RetryEvent(e.ctx, ev.ID), queue.ErrNoEvent)
+	}},
 	{name: "list", run: func(e *env) {
 		e.ok(e.store.AddAccount(e.ctx, sms.Account{Name: "other", Unlimited: true}))
 		first := e.sent("a", 1)

@@ -238,6 +238,11 @@ func (w *Watched) EventDone(ctx context.Context, id int64, s sms.EventState, due
 	return w.During(ctx, "EventDone", func() error { return w.store.EventDone(ctx, id, s, due, why) })
 }
 
+// RetryEvent is [queue.Store.RetryEvent], watched.
+func (w *Watched) RetryEvent(ctx context.Context, id int64) error {
+	return w.During(ctx, "RetryEvent", func() error { return w.store.RetryEvent(ctx, id) })
+}
+
 // AddAccount is [Store.AddAccount], watched.
 func (w *Watched) AddAccount(ctx context.Context, a sms.Account) error {
 	return w.During(ctx, "AddAccount", func() error { return w.store.AddAccount(ctx, a) })

@@ -39,7 +39,7 @@ func (s *Store) Add(ctx context.Context, b sms.Batch) error {
 			return err
 		}
 		for i := range b.Events {
-			if err := t.addEvent(&b.Events[i], submission(b)); err != nil {
+			if err := t.answer(&b.Events[i], submission(b)); err != nil {
 				return err
 			}
 		}

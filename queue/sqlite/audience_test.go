@@ -164,6 +164,7 @@ func arrive(t *testing.T, s *Store, from pdu.Address, text string, change func(*
 // A message from a handset goes to whom it belongs to, and can be answered.
 func TestInboundMail(t *testing.T) {
 	handset := sms.Number("447700900123").Address()
+	national := pdu.Address{NPI: pdu.NPITelephone, Value: "07700900123"}
 	name := pdu.Address{TON: pdu.TONAlphanumeric, Value: "Bank"}
 	tests := []struct {
 		name     string
@@ -175,13 +176,14 @@ func TestInboundMail(t *testing.T) {
 	}{
 		{"setting", []string{"desk@site.lan"}, nil, handset, "desk@site.lan", "shop"},
 		{"sender", nil, []sms.Audience{{To: "anna@site.lan", Form: sms.InboundOnly}}, handset, "anna@site.lan", "shop"},
+		{"national number", []string{"desk@site.lan"}, nil, national, "desk@site.lan", "shop"},
 		{"nobody's number", []string{"desk@site.lan"}, nil, sms.Number("447700900999").Address(), "ops@site.lan", ""},
 		{"no address", nil, nil, handset, "ops@site.lan", ""},
 		{"a name", nil, nil, name, "ops@site.lan", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}})
+			s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}, CountryPrefix: "44"})
 			serve(t, s)
 			a := shop
 			a.Settings.Inbound = tt.inbound
@@ -206,7 +208,7 @@ func TestInboundMail(t *testing.T) {
 				return
 			}
 			c, err := s.Conversation(t.Context(), strings.ToUpper(token))
-			if err != nil || c.To.Address() != tt.from || c.SIM != "a" || c.Account != tt.account {
+			if err != nil || !c.To.Matches(tt.from.Value) || c.To[0] == '0' || c.SIM != "a" || c.Account != tt.account {
 				t.Errorf("%+v, %v", c, err)
 			}
 			if _, err := s.Conversation(t.Context(), token[1:]); !errors.Is(err, queue.ErrNoMessage) {
@@ -232,20 +234,21 @@ func TestInboundMailLoop(t *testing.T) {
 	}
 }
 
-// A part that comes after the message was told of is told of once.
+// The first part that comes after the message was told of is told of, and the last.
 func TestInboundMailLate(t *testing.T) {
 	s := openTest(t, &sms.Rules{InboundTo: []string{"ops@site.lan"}, PartsWait: time.Nanosecond})
 	serve(t, s)
-	for seq := range byte(3) {
+	for seq := range byte(4) {
 		arrive(t, s, sms.Number("447700900123").Address(), fmt.Sprint("part ", seq+1), func(d *pdu.Deliver) {
-			d.UserData.Header = []pdu.IE{pdu.Concat{Reference: 9, Bits: 8, Total: 3, Seq: seq + 1}.IE()}
+			d.UserData.Header = []pdu.IE{pdu.Concat{Reference: 9, Bits: 8, Total: 4, Seq: seq + 1}.IE()}
 		})
 		if _, err := s.Overdue(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got := mails(t, s)
-	if len(got) != 2 || !strings.Contains(got[0].Text, "Parts missing: 2 3 of 3") || !strings.Contains(got[1].Subject, "late part") {
+	if len(got) != 3 || !strings.Contains(got[0].Text, "Parts missing: 2 3 4 of 4") || !strings.Contains(got[1].Subject, "late part") ||
+		strings.Contains(got[2].Text, "missing") {
 		t.Errorf("told %+v", got)
 	}
 }
@@ -347,5 +350,23 @@ func TestTable(t *testing.T) {
 	got := string(table([]fate{{to: "447700900123", state: sms.Failed, why: `=1+1 "b", c`}}))
 	if !strings.HasSuffix(got, ",447700900123,failed,,\"'=1+1 \"\"b\"\", c\"\r\n") {
 		t.Errorf("%q", got)
+	}
+}
+
+// Answers beyond the rate of their address are summed up.
+func TestAnswerSurplus(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	for range 3 {
+		if err := s.Add(t.Context(), sms.Batch{Events: []sms.Event{{Door: "mail", To: "anna@site.lan", Text: "ID", Surplus: true}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if early := mails(t, s); len(early) > 0 {
+		t.Errorf("told %+v", early)
+	}
+	list, err := s.Events(t.Context(), 5)
+	if err != nil || len(list) != 1 || list[0].To != "anna@site.lan" || !strings.HasPrefix(list[0].Text, "3 more mails") {
+		t.Errorf("%+v, %v", list, err)
 	}
 }

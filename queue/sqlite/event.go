@@ -19,6 +19,14 @@ func (t *tx) addEvent(e *sms.Event, submission sms.ID) error {
 	return err
 }
 
+// answer stores news for who has just submitted something.
+func (t *tx) answer(e *sms.Event, submission sms.ID) error {
+	if e.Surplus {
+		return t.leaveOut(e)
+	}
+	return t.addEvent(e, submission)
+}
+
 // insertEvent stores news that has to be told from a time on.
 func (t *tx) insertEvent(e *sms.Event, submission sms.ID, due time.Time) (int64, error) {
 	return t.insert(`INSERT INTO event (door, account, message, recipient, subject, ref, text, state, due, tries, why, created, submission, reply_to, generated, parts, list)
@@ -86,6 +94,19 @@ func (s *Store) EventDone(ctx context.Context, id int64, state sms.EventState, d
 			state, until, failed, why, id)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("there is no event %d", id)
+		}
+		return err
+	})
+}
+
+// RetryEvent has an event tried that was given up, see [queue.Store]. It stays as old as
+// it is, and its mail the same to who got it after all.
+func (s *Store) RetryEvent(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE event SET state = 'waiting', due = ?, tries = 0, why = '' WHERE id = ? AND state = 'dead' AND named`,
+			millis(t.now), id)
+		if err == nil && n == 0 {
+			err = queue.ErrNoEvent
 		}
 		return err
 	})

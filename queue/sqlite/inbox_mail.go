@@ -32,20 +32,20 @@ const correspondentQuery = `SELECT account, submission, EXISTS (SELECT 1 FROM pa
 	FROM message m INDEXED BY message_by_recipient
 	WHERE m.recipient = ? AND m.created > ? AND m.state <> 'scheduled' AND m.state <> 'held' ORDER BY m.seq DESC LIMIT 20`
 
-// tellInbound has those hear of a message from a handset whom it belongs to, and once
-// more when a part came late.
+// tellInbound has those hear of a message from a handset whom it belongs to, once more
+// when a part came late, and when that has made it whole.
 func (t *tx) tellInbound(id int64, r sms.Inbound) error {
 	var told int
 	err := t.row(`SELECT told, sim, modem, received FROM inbound WHERE id = ?`, id).Scan(&told, &r.SIM, &r.Modem, moment{&r.Received})
-	if err != nil || told > 1 {
+	if err != nil || told > 1 && len(r.Missing) > 0 {
 		return err
 	}
-	number := correspondentNumber(r.From)
+	number := t.correspondentNumber(r.From)
 	account, to, err := t.inboundTo(r.SIM, number)
 	if err != nil || len(to) == 0 {
 		return err
 	}
-	if _, err := t.exec(`UPDATE inbound SET told = told + 1 WHERE id = ?`, id); err != nil {
+	if _, err := t.exec(`UPDATE inbound SET told = min(told + 1, 2) WHERE id = ?`, id); err != nil {
 		return err
 	}
 	e := sms.Event{
@@ -116,8 +116,11 @@ func (t *tx) inboundTo(sim string, number sms.Number) (account string, to []stri
 }
 
 // correspondentNumber is the number to answer to; empty where the sender is a name.
-func correspondentNumber(from string) sms.Number {
-	digits := strings.TrimPrefix(from, "+")
+func (t *tx) correspondentNumber(from string) sms.Number {
+	digits, plus := strings.CutPrefix(from, "+")
+	if !plus {
+		digits = sms.International(digits, t.rules.CountryPrefix)
+	}
 	if len(digits) < 3 || strings.Trim(digits, "0123456789") != "" {
 		return ""
 	}

@@ -117,7 +117,7 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 	}
 	return s.write(ctx, func(t *tx) error {
 		for i := range b.Events {
-			if err := t.addEvent(&b.Events[i], submission(b)); err != nil {
+			if err := t.answer(&b.Events[i], submission(b)); err != nil {
 				return err
 			}
 		}
