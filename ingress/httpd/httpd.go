@@ -88,10 +88,10 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/messages", a.list)
 	mux.HandleFunc("POST /v1/messages", a.send)
 	mux.HandleFunc("POST /v1/mails", a.mail)
-	mux.HandleFunc("GET /v1/messages/{id}", a.show)
+	mux.HandleFunc("GET /v1/messages/{id}", func(w http.ResponseWriter, r *http.Request) { answerOne(a, w, r, a.one) })
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Cancel) })
-	mux.HandleFunc("POST /v1/replies/{id}/retry", a.again)
 	mux.HandleFunc("POST /v1/messages/{id}/retry", func(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.Retry) })
+	mux.HandleFunc("POST /v1/replies/{id}/retry", a.again)
 	mux.HandleFunc("GET /v1/queue", a.stats)
 	mux.HandleFunc("GET /v1/inbox", a.inbox)
 	mux.HandleFunc("GET /v1/clock", func(w http.ResponseWriter, _ *http.Request) { a.reply(w, http.StatusOK, a.Clock()) })
@@ -134,25 +134,19 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 	a.reply(w, http.StatusOK, views)
 }
 
-func (a *API) show(w http.ResponseWriter, r *http.Request) {
-	id, err := sms.ParseID(r.PathValue("id"))
+// one is a message as it is shown.
+func (a *API) one(ctx context.Context, id sms.ID) (Message, error) {
+	m, timeline, err := a.Show(ctx, id)
 	if err != nil {
-		a.fail(w, sms.ErrNoMessage)
-		return
+		return Message{}, err
 	}
-	m, timeline, err := a.Show(r.Context(), id)
+	held, err := a.held(ctx)
 	if err != nil {
-		a.fail(w, err)
-		return
-	}
-	held, err := a.held(r.Context())
-	if err != nil {
-		a.fail(w, err)
-		return
+		return Message{}, err
 	}
 	view := View(m, timeline)
 	view.Waits = held(m)
-	a.reply(w, http.StatusOK, view)
+	return view, nil
 }
 
 func (a *API) held(ctx context.Context) (func(sms.Message) string, error) {
@@ -164,16 +158,12 @@ func (a *API) held(ctx context.Context) (func(sms.Message) string, error) {
 
 // change answers with the message as it is after a change.
 func (a *API) change(w http.ResponseWriter, r *http.Request, change func(context.Context, sms.ID) error) {
-	id, err := sms.ParseID(r.PathValue("id"))
-	if err != nil {
-		a.fail(w, sms.ErrNoMessage)
-		return
-	}
-	if err := change(r.Context(), id); err != nil {
-		a.fail(w, err)
-		return
-	}
-	a.show(w, r)
+	answerOne(a, w, r, func(ctx context.Context, id sms.ID) (Message, error) {
+		if err := change(ctx, id); err != nil {
+			return Message{}, err
+		}
+		return a.one(ctx, id)
+	})
 }
 
 func (a *API) stats(w http.ResponseWriter, r *http.Request) {
