@@ -54,7 +54,7 @@ func results(r ingress.Receipt) []byte {
 func (s Script) summary(r ingress.Receipt) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
-	same, refused := 0, 0
+	same, repeats, refused := 0, 0, 0
 	codes := make(map[int]int)
 	for _, res := range r.Results {
 		switch {
@@ -63,13 +63,20 @@ func (s Script) summary(r ingress.Receipt) string {
 			codes[res.Refusal.Code]++
 		case res.Same:
 			same++
+		case res.Repeat:
+			repeats++
 		}
 	}
 	line("%d accepted, %d refused, of %d", r.Accepted(), refused, len(r.Results))
-	line("Submission: %s (cellpost queue batch shows how far it is)", r.Submission)
+	if r.Accepted() > 0 {
+		line("Submission: %s (cellpost queue batch shows how far it is)", r.Submission)
+	}
 	line("Price: %s", strconv.FormatFloat(float64(r.Price)/float64(sms.Credit), 'f', -1, 64))
 	if same > 0 {
 		line("%s given more than once: sent once", count(same, "number"))
+	}
+	if repeats > 0 {
+		line("%s submitted before: not sent again", count(repeats, "message"))
 	}
 	if refused > 0 {
 		line("\r\nRefused:")

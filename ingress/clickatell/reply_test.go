@@ -26,11 +26,11 @@ func TestTell(t *testing.T) {
 	}
 	same := r.Results[0]
 	same.Same = true
-	r.Results = append(r.Results, same, ingress.Result{To: "1", Refusal: ingress.Refuse(ingress.CodeRoute, "detail")})
+	r.Results = append(r.Results, ingress.Result{To: "2", ID: sms.ID{2}, Repeat: true}, same, ingress.Result{To: "1", Refusal: ingress.Refuse(ingress.CodeRoute, "detail")})
 	r.Submission, r.Price = sms.ID{15: 9}, sms.Credit*3/2
 	text, parts = s.Tell(r)
 	for _, want := range []string{
-		"1000 accepted, 101 refused, of 1102\r\nSubmission: 00000000000000000000000000000009 (cellpost queue batch shows how far it is)\r\nPrice: 1.5\r\n1 number given more than once: sent once\r\n",
+		"1000 accepted, 101 refused, of 1103\r\nSubmission: 00000000000000000000000000000009 (cellpost queue batch shows how far it is)\r\nPrice: 1.5\r\n1 number given more than once: sent once\r\n1 message submitted before: not sent again\r\n",
 		"Refused:\r\nERR: 105, Invalid destination address: 100\r\nERR: 114, Cannot route message: 1\r\n",
 		"The first of them:\r\nERR: 105, Invalid destination address To: no, \"0\"\r\n",
 		"results.csv.\r\n\r\n1 line ignored:\r\n  Kind regards\r\n",
@@ -53,7 +53,8 @@ func TestTell(t *testing.T) {
 		0:    "to|id|error",
 		2:    "447700900001|01000000000000000000000000000001|",
 		1001: "no, \"0\"||105, Invalid destination address",
-		1101: "447700900000|01000000000000000000000000000000|",
+		1101: "2|02000000000000000000000000000000|",
+		1102: "447700900000|01000000000000000000000000000000|",
 	} {
 		if got := strings.Join(rows[i], "|"); got != want {
 			t.Errorf("row %d is %s, want %s", i, got, want)
