@@ -2,6 +2,7 @@ package sms
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,15 @@ type EventPart struct {
 	Type string `json:"type"`           // media type: "text/csv; charset=utf-8"
 	Name string `json:"name,omitempty"` // of a file; empty: it is no attachment
 	Data []byte `json:"data"`
+}
+
+// Cell is a text of a stranger as a cell of an attached table: a spreadsheet would carry
+// out what looks like a formula.
+func Cell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
 }
 
 // EventState is where the delivery of an event stands.

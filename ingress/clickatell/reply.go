@@ -42,6 +42,7 @@ func results(r ingress.Receipt) []byte {
 	for _, res := range r.Results {
 		record := []string{res.To, res.ID.String(), ""}
 		if res.Refusal != nil {
+			record[0] = sms.Cell(res.To) // as it was written
 			record[1], record[2] = "", fmt.Sprintf("%03d, %s", res.Refusal.Code, res.Refusal.Text)
 		}
 		_ = w.Write(record)

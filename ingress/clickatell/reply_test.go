@@ -26,7 +26,7 @@ func TestTell(t *testing.T) {
 	}
 	same := r.Results[0]
 	same.Same = true
-	r.Results = append(r.Results, ingress.Result{To: "2", ID: sms.ID{2}, Repeat: true}, same, ingress.Result{To: "1", Refusal: ingress.Refuse(ingress.CodeRoute, "detail")})
+	r.Results = append(r.Results, ingress.Result{To: "2", ID: sms.ID{2}, Repeat: true}, same, ingress.Result{To: "=1+1", Refusal: ingress.Refuse(ingress.CodeRoute, "detail")})
 	r.Submission, r.Price = sms.ID{15: 9}, sms.Credit*3/2
 	text, parts = s.Tell(r)
 	for _, want := range []string{
@@ -54,6 +54,7 @@ func TestTell(t *testing.T) {
 		2:    "447700900001|01000000000000000000000000000001|",
 		1001: "no, \"0\"||105, Invalid destination address",
 		1101: "2|02000000000000000000000000000000|",
+		1103: "'=1+1||114, Cannot route message (detail)",
 		1102: "447700900000|01000000000000000000000000000000|",
 	} {
 		if got := strings.Join(rows[i], "|"); got != want {

@@ -116,17 +116,8 @@ func table(list []fate) []byte {
 	// Writing to memory cannot fail.
 	_ = w.Write([]string{"id", "to", "state", "climsgid", "reason"})
 	for _, f := range list {
-		_ = w.Write([]string{f.id.String(), string(f.to), string(f.state), f.clientID, unformula(f.why)})
+		_ = w.Write([]string{f.id.String(), string(f.to), string(f.state), f.clientID, sms.Cell(f.why)})
 	}
 	w.Flush()
 	return b.Bytes()
-}
-
-// unformula keeps what a network or a modem wrote from being carried out by a
-// spreadsheet.
-func unformula(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
