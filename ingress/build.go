@@ -100,7 +100,7 @@ func (b *builder) item(item Item, results []Result) Result {
 	case item.Content == nil && strings.TrimSpace(item.Text) == "", item.Content != nil && len(item.Content.Data) == 0:
 		return Result{To: item.To, Refusal: Refuse(CodeEmpty, "")}
 	}
-	to, err := ParseNumber(item.To, b.gate.CountryPrefix, b.account.ShortCodes)
+	to, err := ParseNumber(item.To, b.gate.countryPrefix(b.account), b.account.ShortCodes)
 	if err != nil {
 		return Result{To: item.To, Refusal: Refuse(CodeDestination, "")}
 	}

@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type Gate struct {
 	// Senders returns the accounts that mail may be booked to by its sender; nil: none.
 	Senders func(ctx context.Context) ([]sms.Account, error)
 
-	CountryPrefix string                                    // digits, for national numbers; empty: they are refused
+	CountryPrefix string                                    // digits, for national numbers of accounts without their own; empty: they are refused
 	Blocked       []string                                  // beginnings of numbers that nobody may send to, digits
 	Sender        func(msisdn string) (sim string, ok bool) // finds the installed SIM with a number, digits; nil: none
 	Now           func() time.Time                          // nil: time.Now
@@ -238,7 +239,7 @@ func (g *Gate) check(p Params) *Refusal {
 		return Refuse(CodeParameter, "escalate: 0 to 2")
 	case p.Validity != 0 && (p.Validity < ValidityMin || p.Validity > ValidityMax):
 		return Refuse(CodeParameter, "validity: 1 to 10080 minutes")
-	case len(p.ClientID) > ClientIDMax || !alphanumeric(p.ClientID):
+	case !IsClientID(p.ClientID):
 		return Refuse(CodeParameter, "climsgid: up to 32 letters and digits")
 	case p.Delay < 0 || p.Delay > DelayMax:
 		return Refuse(CodeDelay, "0 to 10080 minutes")
@@ -276,7 +277,7 @@ func (g *Gate) sender(a sms.Account, t *terms) {
 	if t.From == "" {
 		return
 	}
-	n, err := ParseNumber(t.From, g.CountryPrefix, true)
+	n, err := ParseNumber(t.From, g.countryPrefix(a), true)
 	if err != nil && (len(t.From) > 11 || strings.ContainsFunc(t.From, func(r rune) bool { return r < ' ' || r > '~' })) {
 		t.refusal = Refuse(CodeSource, "")
 		return
@@ -299,6 +300,11 @@ func (g *Gate) sender(a sms.Account, t *terms) {
 	}
 }
 
+// countryPrefix is that of the national numbers of an account.
+func (g *Gate) countryPrefix(a sms.Account) string {
+	return cmp.Or(a.Settings.CountryPrefix, g.CountryPrefix)
+}
+
 // blocked reports whether nobody may send to a number.
 func (g *Gate) blocked(to sms.Number) bool {
 	return slices.ContainsFunc(g.Blocked, func(prefix string) bool { return strings.HasPrefix(string(to), prefix) })
@@ -318,8 +324,9 @@ func (g *Gate) log() *slog.Logger {
 	return g.Log
 }
 
-func alphanumeric(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
+// IsClientID reports whether a client may call its message so; it need not.
+func IsClientID(s string) bool {
+	return len(s) <= ClientIDMax && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 }

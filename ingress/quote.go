@@ -11,7 +11,8 @@ import (
 type Quote struct {
 	To       string // as in a [Result]
 	Refusal  *Refusal
-	Same     bool // stands for an earlier item: nothing would be sent for it
+	Same     bool   // stands for an earlier item: nothing would be sent for it
+	Text     string // of the message, as the account has it: with what stands for a From that cannot be shown
 	Parts    int
 	Alphabet pdu.Alphabet
 	Way      sms.Way
@@ -56,6 +57,7 @@ func (g *Gate) quote(m sms.Message, q *Quote) *Refusal {
 	if err != nil {
 		return Refuse(CodeParameter, err.Error())
 	}
+	q.Text = m.Text
 	q.Parts, q.Alphabet, q.Way, q.Price = len(m.Parts), submit.DCS.Alphabet(), way, m.Price
 	if m.State == sms.Failed {
 		q.Fails = m.Why

@@ -42,3 +42,27 @@ func TestBySender(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Numbers without a country, of whoever is written to and of the SIM, are of that of
+// the account.
+func TestCountryPrefix(t *testing.T) {
+	for _, tt := range []struct{ account, gateway, want string }{
+		{"", "44", "447700900001"}, {"48", "44", "487700900001"}, {"48", "", "487700900001"}, {"", "", ""},
+	} {
+		g, batches := testGate(t)
+		g.Rules = &sms.Rules{}
+		g.CountryPrefix = tt.gateway
+		g.Sender = func(n string) (string, bool) { return "a", n == tt.want }
+		a := sms.Account{Name: "shop", Unlimited: true, Settings: sms.Settings{CountryPrefix: tt.account}}
+		_, err := g.Submit(t.Context(), a, Submission{Items: []Item{{To: "07700900001", Text: "x"}}, Params: Params{From: "07700900001"}})
+		if tt.want == "" {
+			if code(err) != CodeSender {
+				t.Error(err)
+			}
+			continue
+		}
+		if err != nil || string((*batches)[0].Messages[0].To) != tt.want {
+			t.Errorf("%+v: %v, %+v", tt, err, *batches)
+		}
+	}
+}

@@ -4,6 +4,8 @@ package sms
 // value is what a new account has. They are stored as JSON: a field that is renamed
 // needs a migration.
 type Settings struct {
+	CountryPrefix string `json:"country_prefix,omitempty"` // of its national numbers, digits; empty: as the configuration says
+
 	// Of scripts.
 	LF            bool   `json:"lf,omitempty"`             // lines of text are joined with LF, one septet, not CRLF
 	Append        bool   `json:"append,omitempty"`         // a line without a key goes on with the text above it; else it is ignored

@@ -13,6 +13,7 @@ import (
 // settingFlags change what an account has agreed about its scripts and its mail.
 // Where a flag takes several, what it names stands in place of what there was.
 type settingFlags struct {
+	CountryPrefix *string   `help:"Country of its national numbers, digits: 44; empty: as the configuration says." placeholder:"DIGITS"`
 	Newline       *string   `group:"Scripts:" help:"What lines of text are joined with: crlf (two characters) or lf (one)." enum:"crlf,lf"`
 	Continuation  *string   `group:"Scripts:" help:"What becomes of a line without a key: ignore, or append it to the text above." enum:"ignore,append"`
 	ForeignSender *string   `group:"Scripts:" help:"What becomes of a from that no SIM here has: reject, ignore, or prefix it to the text." enum:"reject,ignore,prefix"`
@@ -32,6 +33,9 @@ type settingFlags struct {
 func (f settingFlags) check() error {
 	if f.PlainConcat != nil && (*f.PlainConcat < 1 || *f.PlainConcat > ingress.ConcatMax) {
 		return fmt.Errorf("--plain-concat: 1 to %d", ingress.ConcatMax)
+	}
+	if f.CountryPrefix != nil && !isCountryPrefix(*f.CountryPrefix) {
+		return fmt.Errorf("--country-prefix %q: digits only, without + or 00", *f.CountryPrefix)
 	}
 	if f.LogoNetwork != nil && *f.LogoNetwork != "" {
 		if _, err := smart.ParseNetwork(*f.LogoNetwork); err != nil {
@@ -80,6 +84,7 @@ func (f settingFlags) apply(s *sms.Settings) {
 	if f.ReportMail != nil {
 		s.Reports = strings.TrimSuffix(*f.ReportMail, "none")
 	}
+	set(&s.CountryPrefix, f.CountryPrefix)
 	set(&s.ForeignSender, f.ForeignSender)
 	set(&s.Idempotent, f.Idempotent)
 	set(&s.LogoNetwork, f.LogoNetwork)

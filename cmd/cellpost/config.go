@@ -238,6 +238,9 @@ func (s source) line(table string, n int, key string) int {
 // socketPathMax is the longest name that the kernel gives a socket, in octets.
 const socketPathMax = len(syscall.RawSockaddrUnix{}.Path) - 1
 
+// isCountryPrefix: none, or up to four digits.
+func isCountryPrefix(s string) bool { return strings.Trim(s, "0123456789") == "" && len(s) <= 4 }
+
 // check looks at what the decoder cannot know.
 func (c *config) check(s source) error {
 	if c.DataDir == "" {
@@ -246,7 +249,7 @@ func (c *config) check(s source) error {
 	if n := len(c.controlSocket()); n > socketPathMax {
 		return s.at("", 0, "data_dir", "data_dir is %d octets too long for a socket in it: choose a shorter one", n-socketPathMax)
 	}
-	if strings.Trim(c.CountryPrefix, "0123456789") != "" || len(c.CountryPrefix) > 4 {
+	if !isCountryPrefix(c.CountryPrefix) {
 		return s.at("", 0, "country_prefix", "country_prefix %q: digits only, without + or 00", c.CountryPrefix)
 	}
 	if i := slices.IndexFunc(c.Blocked, func(p string) bool { return p == "" || strings.Trim(p, "0123456789") != "" }); i >= 0 {

@@ -79,6 +79,7 @@ type priceView struct {
 	Alphabet  string     `json:"alphabet,omitempty"`
 	PartPrice float64    `json:"price_per_part"`
 	Price     float64    `json:"price"`
+	Fails     string     `json:"fails,omitempty"` // why it gets an ID and is not sent, free of charge
 	Route     *string    `json:"route,omitempty"` // its prefix
 	Tiers     [][]string `json:"tiers,omitempty"` // none in a tier: any SIM
 	Left      float64    `json:"credits_left"`
@@ -97,7 +98,7 @@ func viewPrice(a sms.Account, q ingress.Quote) priceView {
 		return v
 	}
 	v.Parts, v.Alphabet = q.Parts, q.Alphabet.String()
-	v.PartPrice, v.Price = inCredits(q.Way.Price), inCredits(q.Price)
+	v.PartPrice, v.Price, v.Fails = inCredits(q.Way.Price), inCredits(q.Price), q.Fails
 	if q.Way.Routed {
 		v.Route = &q.Way.Prefix
 	}

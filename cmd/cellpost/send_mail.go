@@ -69,6 +69,9 @@ func (c config) planMail(ctx context.Context, r httpd.MailRequest, book accountB
 	case p.kind != "" && err != nil:
 		return p, err
 	case p.kind != "":
+		for _, a := range numbers {
+			p.elsewhere = append(p.elsewhere, a.String()+": a script is alone in its mail")
+		}
 		return c.planScript(ctx, p, r.Account, m, book)
 	case len(numbers) == 0:
 		return p, fmt.Errorf("nobody to send to: name --to NUMBER, or --to sms@localhost for a script (%s)", strings.Join(p.elsewhere, "; "))
@@ -221,7 +224,14 @@ func (v sendVerb) dryRun(ctx context.Context, c config, r httpd.MailRequest, s s
 	if err != nil {
 		return err
 	}
-	gate := &ingress.Gate{Rules: c.rules(), CountryPrefix: c.CountryPrefix, Blocked: c.Blocked}
+	cards, err := store.Cards(ctx)
+	if err != nil {
+		return err
+	}
+	gate := &ingress.Gate{
+		Rules: c.rules(), CountryPrefix: c.CountryPrefix, Blocked: c.Blocked,
+		Sender: func(msisdn string) (sim string, ok bool) { return c.sender(msisdn, cards) },
+	}
 	view := p.view(gate.Quote(p.account, p.submission))
 	if v.JSON {
 		err = json.NewEncoder(s.out).Encode(view)
@@ -261,6 +271,9 @@ func (p mailPlan) view(quotes []ingress.Quote) mailView {
 		m := mailMessageView{priceView: viewPrice(p.account, q)}
 		if item, ok := next(); ok { // without an item there is a refusal all the same
 			m.Text, m.Whole = item.Text, item.Whole
+			if q.Text != "" && m.Whole == "" {
+				m.Text = q.Text
+			}
 			if item.Content != nil {
 				m.Data = len(item.Content.Data)
 			}
@@ -305,6 +318,9 @@ func (v mailView) print(out io.Writer) error {
 		}
 		row("parts", fmt.Sprintf("%d, in %s", m.Parts, strings.ToUpper(m.Alphabet)))
 		row("price", fmt.Sprintf("%g (%g a part)", m.Price, m.PartPrice))
+		if m.Fails != "" {
+			row("fails", m.Fails+": it gets an ID, is not sent, and is free")
+		}
 	}
 	fmt.Fprintln(w, "\nNothing was stored or sent.")
 	return w.Flush()

@@ -267,14 +267,20 @@ func (d *daemon) sender(msisdn string) (sim string, ok bool) {
 			return f.SIM, true
 		}
 	}
-	for _, slot := range d.config.simSlots() {
+	return d.config.sender(msisdn, d.cards)
+}
+
+// sender finds the SIM with a number where no modem has told of it: as configured, or
+// among the cards that had been seen.
+func (c config) sender(msisdn string, cards []sms.Card) (sim string, ok bool) {
+	for _, slot := range c.simSlots() {
 		if slot.MSISDN == msisdn {
 			return slot.SIM, true
 		}
 	}
-	for _, c := range d.cards {
-		if c.Number == msisdn && c.Name != "" && c.Modem != "" {
-			return c.Name, true
+	for _, card := range cards {
+		if card.Number == msisdn && card.Name != "" && card.Modem != "" {
+			return card.Name, true
 		}
 	}
 	return "", false

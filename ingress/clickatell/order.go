@@ -39,7 +39,7 @@ func newOrder(get source, body []bodyLine, s style) (order, error) {
 	return o, o.times(get)
 }
 
-// numbers reads the parameters that are numbers.
+// numbers reads the parameters that are numbers, and those that are taken as they stand.
 func (o *order) numbers(get source) error {
 	p := &o.params
 	p.From, p.ClientID = get("from"), get("climsgid")
@@ -67,6 +67,9 @@ func (o *order) numbers(get source) error {
 	}
 	if err == nil {
 		p.MaxPrice, err = get.maxCredits()
+	}
+	if err == nil && !ingress.IsClientID(p.ClientID) {
+		err = bad("climsgid: up to 32 letters and digits")
 	}
 	return err
 }
@@ -99,6 +102,9 @@ func (o *order) setKind(get source) error {
 
 // setBody reads udh and what is sent.
 func (o *order) setBody(udh string, body []bodyLine, s style) error {
+	if (o.octets || isObject(o.kind)) && mixed(body) {
+		return bad("text and data: 8-bit content is in one of them")
+	}
 	if udh != "" {
 		octets, err := decodeHex(udh)
 		if err == nil {
@@ -107,9 +113,6 @@ func (o *order) setBody(udh string, body []bodyLine, s style) error {
 		if err != nil {
 			return ingress.Refuse(ingress.CodeHeader, words(err))
 		}
-	}
-	if (o.octets || isObject(o.kind)) && mixed(body) {
-		return bad("text and data: 8-bit content is in one of them")
 	}
 	var err error
 	o.body, err = newTemplate(body, s, o.coding())

@@ -13,15 +13,21 @@ import (
 	gomessage "github.com/emersion/go-message"
 	"github.com/emersion/go-message/charset"
 	"golang.org/x/text/encoding/charmap"
+
+	"cellpost/pdu"
 )
 
 // decode makes UTF-8 of octets: by the charset that they are said to have, if it is
-// known and no kind of ASCII; else they are UTF-8 where they can be, and
-// Windows-1252 where not, for what is declared wrongly comes from old Windows
-// programs.
+// known and none that is said where nobody has thought of it; else they are UTF-8
+// where they can be, and Windows-1252 where not, for what is declared wrongly comes
+// from old Windows programs.
 func decode(octets []byte, name string) string {
 	name = strings.ToLower(strings.TrimSpace(name))
-	if name != "" && name != "utf-8" && name != "utf8" && name != "us-ascii" {
+	switch name {
+	case "", "utf-8", "utf8", "us-ascii", "iso-8859-1", "latin1", "windows-1252", "cp1252":
+	case "utf-7", "unicode-1-1-utf-7":
+		return fromUTF7(octets)
+	default:
 		if r, err := charset.Reader(name, bytes.NewReader(octets)); err == nil {
 			if text, err := io.ReadAll(r); err == nil {
 				return strings.ToValidUTF8(string(text), "\ufffd")
@@ -36,6 +42,28 @@ func decode(octets []byte, name string) string {
 		return strings.ToValidUTF8(string(octets), "\ufffd")
 	}
 	return string(text)
+}
+
+// fromUTF7 decodes UTF-7: from "+" on base64 of UTF-16, up to "-" or whatever else is
+// no digit of it; "+-" is "+". RFC 2152.
+func fromUTF7(octets []byte) string {
+	var b strings.Builder
+	for len(octets) > 0 {
+		before, rest, ok := bytes.Cut(octets, []byte("+"))
+		b.WriteString(decode(before, ""))
+		if !ok {
+			break
+		}
+		digits := rest[:len(rest)-len(bytes.TrimLeft(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))]
+		octets = bytes.TrimPrefix(rest[len(digits):], []byte("-"))
+		utf16, _ := base64.RawStdEncoding.AppendDecode(nil, digits)
+		text, _ := pdu.DecodeUCS2(utf16[:len(utf16)&^1])
+		if len(digits) == 0 {
+			text = "+"
+		}
+		b.WriteString(text)
+	}
+	return b.String()
 }
 
 // transfer undoes a transfer encoding. ok is false where nothing can be made of it.

@@ -47,6 +47,7 @@ type page struct {
 	out      strings.Builder
 	breaks   int    // line ends before what comes next
 	space    bool   // a blank before it
+	cell     bool   // a cell of a table has begun, and has no text yet: blocks in it begin no line
 	mark     string // of a list item
 	quotes   int
 	pre      int
@@ -93,8 +94,11 @@ func (p *page) start(t html.Token, closed bool) {
 			p.lists[n-1]++
 			p.mark = strconv.Itoa(p.lists[n-1]) + ". "
 		}
+	case atom.Tr:
+		p.cell = false
+		p.line(1)
 	case atom.Td, atom.Th:
-		p.space = true
+		p.space, p.cell = true, true
 	case atom.Blockquote:
 		p.line(1)
 		p.quotes++
@@ -121,6 +125,11 @@ func (p *page) end(name atom.Atom) {
 	switch name {
 	case atom.A:
 		p.endLink()
+	case atom.Td, atom.Th:
+		if !p.cell {
+			p.breaks = 0 // the row goes on
+		}
+		p.space, p.cell = true, false
 	case atom.P, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Table:
 		p.line(2)
 	case atom.Ul, atom.Ol:
@@ -140,7 +149,11 @@ func (p *page) end(name atom.Atom) {
 }
 
 // line asks for line ends before what comes next: 2 leave a line empty.
-func (p *page) line(n int) { p.breaks = max(p.breaks, n) }
+func (p *page) line(n int) {
+	if !p.cell {
+		p.breaks = max(p.breaks, n)
+	}
+}
 
 // text writes what stands between tags.
 func (p *page) text(s string) {
@@ -202,7 +215,7 @@ func (p *page) write(word string) {
 	case p.space:
 		p.out.WriteString(" ")
 	}
-	p.begun, p.breaks, p.space, p.mark = true, 0, false, ""
+	p.begun, p.breaks, p.space, p.cell, p.mark = true, 0, false, false, ""
 	p.out.WriteString(word)
 }
 

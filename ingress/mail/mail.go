@@ -60,9 +60,9 @@ var (
 )
 
 // Parse finds the text of a mail: that of the first part which is plain text and
-// no attachment, else of the first that is HTML, turned into text. Where the header
-// cannot be read the body is taken as it stands. With [ErrNoText] comes all that
-// there is beside a text.
+// no attachment, else of the first that is HTML, turned into text, and of those of
+// its kind that are shown below it. Where the header cannot be read the body is taken
+// as it stands. With [ErrNoText] comes all that there is beside a text.
 func Parse(raw []byte) (Message, error) {
 	in := bytes.NewReader(raw)
 	limited := &io.LimitedReader{R: in, N: headerMax}
@@ -160,6 +160,7 @@ type walker struct {
 	parts       int
 	plain, html string // of the first parts of their kind that are not blank
 	found       bool   // a part that is text, blank or not
+	said        bool   // one that is not
 }
 
 // text is the text that is meant.
@@ -178,13 +179,16 @@ func (w *walker) part(h gomessage.Header, body io.Reader, depth int) error {
 		return errUnreadable
 	}
 	kind, params := contentType(h)
-	if strings.HasPrefix(kind, "multipart/") {
-		return w.multipart(params["boundary"], body, depth)
+	switch {
+	case kind == "multipart/mixed":
+		return w.mixed(params["boundary"], body, depth)
+	case strings.HasPrefix(kind, "multipart/"):
+		return w.multipart(params["boundary"], body, depth, func() {})
 	}
 	disposition := strings.ToLower(strings.TrimSpace(h.Get("Content-Disposition")))
 	isText := strings.HasPrefix(kind, "text/") || !strings.Contains(kind, "/") // "text/pain", "plain"
 	switch {
-	case strings.HasPrefix(disposition, "attachment"), !isText, isCard(kind):
+	case strings.HasPrefix(disposition, "attachment"), !isText, isCard(kind), w.said && kind == "text/plain" && fileName(h) != "":
 		return w.attachment(h, kind, body)
 	case kind == "text/html":
 		return w.read(&w.html, h, params, body)
@@ -201,8 +205,35 @@ func isCard(kind string) bool {
 	return false
 }
 
-// multipart reads parts up to the last boundary, or to the end where that is missing.
-func (w *walker) multipart(boundary string, body io.Reader, depth int) error {
+// mixed reads parts that are shown one below the other: a text may go on after a
+// picture. Where the first is plain, so is all that counts, and else HTML: the same
+// again in the other form, and what servers put below, is left out.
+func (w *walker) mixed(boundary string, body io.Reader, depth int) error {
+	plain, html := w.plain, w.html
+	var texts, pages []string
+	w.plain, w.html = "", ""
+	err := w.multipart(boundary, body, depth, func() {
+		switch {
+		case !blank(w.plain) && len(pages) == 0:
+			texts = append(texts, w.plain)
+		case blank(w.plain) && w.html != "" && len(texts) == 0:
+			pages = append(pages, w.html)
+		}
+		w.plain, w.html = "", ""
+	})
+	if blank(plain) {
+		plain = strings.Join(texts, "\r\n")
+	}
+	if blank(html) {
+		html = strings.Join(pages, "<p>")
+	}
+	w.plain, w.html = plain, html
+	return err
+}
+
+// multipart reads parts up to the last boundary, or to the end where that is missing;
+// each is called after each of them.
+func (w *walker) multipart(boundary string, body io.Reader, depth int, each func()) error {
 	if boundary == "" {
 		return errUnreadable
 	}
@@ -218,6 +249,7 @@ func (w *walker) multipart(boundary string, body io.Reader, depth int) error {
 		if err := w.part(gomessage.Header{Header: p.Header}, p, depth+1); err != nil {
 			return err
 		}
+		each()
 	}
 }
 
@@ -239,7 +271,7 @@ func (w *walker) read(into *string, h gomessage.Header, params map[string]string
 	if strings.EqualFold(params["format"], "flowed") {
 		text = unflow(text, strings.EqualFold(params["delsp"], "yes"))
 	}
-	*into = text
+	*into, w.said = text, w.said || !blank(text)
 	return nil
 }
 

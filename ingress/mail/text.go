@@ -3,6 +3,7 @@ package mail
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Terms say how a text is made of a mail.
@@ -19,10 +20,29 @@ func Text(m Message, t Terms) (text string, cuts []string) {
 	if text == "" {
 		text = m.Subject
 	}
-	if t.Template != "" {
+	asks := strings.Contains(t.Template, "{subject}") || strings.Contains(t.Template, "{body}")
+	if t.Template != "" && (text != "" || !asks) { // with nothing to put in, nothing is said
 		text = strings.TrimSpace(strings.NewReplacer("{subject}", m.Subject, "{body}", body, "{from}", m.From).Replace(t.Template))
 	}
-	return text, cuts
+	return strings.TrimSpace(legible(text)), cuts
+}
+
+// legible has one blank for all kinds of them, and nothing that nobody sees: one such
+// character is not in the GSM alphabet, and makes the message twice as long.
+func legible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\u3000': // the latter stands among characters as wide
+			return r
+		case r == '\u2028', r == '\u2029':
+			return '\n'
+		case r == '\t', unicode.Is(unicode.Zs, r):
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		}
+		return r
+	}, visible(s))
 }
 
 // cutBody takes off what a mail program puts below what a person wrote.
@@ -138,9 +158,22 @@ var wrote = regexp.MustCompile(`(?i)^\s*(on|am|le|el|il|in data|op|em|a|w dniu|d
 	`(wrote|writes|schrieb|a écrit|escribió|ha scritto|scrisse|schreef|escreveu|pisze|napisał(\(a\)|a)?|skrev|napsal(\(a\)|a)?|kirjoitti|пишет|написал(\(а\)|а)?)` +
 	`[^\n]{0,120}:\s*$`)
 
+// says is such a line in the short: "Anna wrote:", or "2026-03-02 8:01 Anna <a@b>:". It
+// counts in an answer only, right above a quote.
+var says = regexp.MustCompile(`(?i)(wrote|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|napisał(\(a\))?|skrev|<[^<>\s]+@[^<>\s]+>)\s*:\s*$`)
+
 // attribution returns how many lines from i on say who wrote what is quoted below.
-func attribution(lines []string, i int) int {
+func attribution(lines []string, i int, answer bool) int {
 	const longest = 300 // octets of a line with a name and an address
+	if answer && i+1 < len(lines) && len(lines[i]) <= longest && says.MatchString(lines[i]) {
+		next := i + 1
+		if blank(lines[next]) && next+1 < len(lines) {
+			next++
+		}
+		if strings.HasPrefix(lines[next], ">") {
+			return 1
+		}
+	}
 	joined := ""
 	for n := range min(2, len(lines)-i) {
 		joined = strings.TrimSpace(joined + " " + lines[i+n])
@@ -160,7 +193,7 @@ func attribution(lines []string, i int) int {
 func unquoted(lines []string, answer bool) []string {
 	var kept []string
 	for i := 0; i < len(lines); i++ {
-		n := attribution(lines, i)
+		n := attribution(lines, i, answer)
 		if n == 0 {
 			if !answer || !strings.HasPrefix(strings.TrimLeft(lines[i], " "), ">") {
 				kept = append(kept, lines[i])

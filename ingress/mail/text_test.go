@@ -56,6 +56,10 @@ func TestText(t *testing.T) {
 		{"subject", Message{Subject: "Pump", Text: " \r\n"}, Terms{}, "Pump"},
 		{"template", m, Terms{Template: "{from}: {subject}: {body}"}, "anna@site.lan: Pump: Hot.\n\nVery."},
 		{"template in a text", Message{Subject: "{body}", Text: "x"}, Terms{Template: "{subject} {body}"}, "{body} x"},
+		{"template for nothing", Message{From: "a@b", Text: "\r\n"}, Terms{Template: "{subject}: {body} / {from}"}, ""},
+		{"template that asks for nothing", Message{From: "a@b"}, Terms{Template: "alarm of {from}"}, "alarm of a@b"},
+		{"unseen", Message{Text: "\ufeffA\u00a0b\tc\u200bd\x07e\u2028f\u2009g\r\n"}, Terms{}, "A b cde\nf g"},
+		{"seen", Message{Text: "👨\u200d👩 “x”\u3000é"}, Terms{}, "👨\u200d👩 “x”\u3000é"},
 		{"signature alone", Message{Subject: "Pump", Text: "-- \r\nAnna"}, Terms{}, "Pump"},
 		{"quote alone", Message{Subject: "Yes", Text: "> Come?\n", Answers: true}, Terms{}, "Yes"},
 		{"greater than", Message{Text: "> 5 V\n"}, Terms{}, "> 5 V"},
@@ -76,6 +80,74 @@ func TestText(t *testing.T) {
 	} {
 		if got, _ := Text(Message{Text: "yes\n\n" + line + "\n> no\n"}, Terms{}); got != "yes" {
 			t.Errorf("%s: %q", line, got)
+		}
+	}
+	for _, line := range []string{"Anna wrote:", "2026-03-02 8:01 GMT+01:00 A <a@b>:", "пн, 2 мар. 2026 г. в 08:01, A <a@b>:"} {
+		m := Message{Text: "yes\n\n" + line + "\n\n> no\n", Answers: true}
+		if got, _ := Text(m, Terms{}); got != "yes" {
+			t.Errorf("%s: %q", line, got)
+		}
+		m.Text = "yes\n\n" + line + "\nno\n"
+		if got, _ := Text(m, Terms{}); !strings.HasSuffix(got, line+"\nno") {
+			t.Errorf("%s, and no quote: %q", line, got)
+		}
+	}
+}
+
+// What is said of a text, and what it is.
+func TestCharsets(t *testing.T) {
+	for _, tt := range []struct{ charset, octets, want string }{
+		{"koi8-r", "\xd0\xd2\xc9", "при"},
+		{"Shift_JIS", "\x82\xb1", "こ"},
+		{"gb18030", "\xc4\xe3", "你"},
+		{"iso-8859-15", "\xa4", "€"},
+		{"iso-8859-1", "\xe9", "é"},
+		{"iso-8859-1", "\x93hi\x94 \x80", "“hi” €"},
+		{"iso-8859-1", "Grüße", "Grüße"},
+		{"us-ascii", "Gr\xfc\xdfe", "Grüße"},
+		{"utf-8", "Gr\xfc\xdfe", "Grüße"},
+		{"nowhere", "Gr\xfc\xdfe", "Grüße"},
+		{"utf-7", "Gr+APwA3w-e +IKw +2D3eAA!", "Grüße € 😀!"},
+		{"utf-7", "1 +- 1 + 2 +AP", "1 + 1 + 2 "},
+		{"utf-7", "+/v8-user:x", "\ufeffuser:x"},
+	} {
+		m, err := Parse([]byte("Content-Type: text/plain; charset=" + tt.charset + "\r\n\r\n" + tt.octets))
+		if err != nil || m.Text != tt.want {
+			t.Errorf("%s: %q, %v, want %q", tt.charset, m.Text, err, tt.want)
+		}
+	}
+}
+
+// Which parts of a mail are its text.
+func TestMixed(t *testing.T) {
+	plain := func(s string) string { return "Content-Type: text/plain\r\n\r\n" + s }
+	html := func(s string) string { return "Content-Type: text/html\r\n\r\n" + s }
+	of := func(kind, boundary string, parts ...string) string {
+		s := "Content-Type: multipart/" + kind + "; boundary=" + boundary + "\r\n\r\n"
+		for _, p := range parts {
+			s += "--" + boundary + "\r\n" + p + "\r\n"
+		}
+		return s + "--" + boundary + "--\r\n"
+	}
+	const named = "Content-Type: text/plain; name=a.txt\r\nContent-Disposition: inline\r\n\r\nfile"
+	const image = "Content-Type: image/png\r\nContent-Disposition: inline\r\n\r\nx"
+	for _, tt := range []struct{ mail, want string }{
+		{of("mixed", "a", plain("one"), image, plain("two")), "one\r\ntwo"},
+		{of("mixed", "a", plain(" "), plain("one"), image), "one"},
+		{of("mixed", "a", plain("one"), named), "one"},
+		{of("mixed", "a", named, image), "file"},
+		{of("mixed", "a", html("<p>one"), image, html("<p>two")), "one\n\ntwo"},
+		{of("mixed", "a", plain("one"), html("<p>one")), "one"},
+		{of("mixed", "a", html("<p>one"), plain("checked for viruses")), "one"},
+		{of("mixed", "a", of("alternative", "b", plain("one"), html("<p>1")), image, plain("two")), "one\r\ntwo"},
+		{of("mixed", "a", of("alternative", "b", html("<p>one")), image), "one"},
+		{of("alternative", "a", plain("one"), of("mixed", "b", html("<p>1"), image, html("<p>2"))), "one"},
+		{of("alternative", "a", html("<p>one"), plain("two")), "two"},
+		{of("mixed", "a", of("mixed", "b", plain("one"), plain("two")), plain("three")), "one\r\ntwo\r\nthree"},
+	} {
+		m, err := Parse([]byte(tt.mail))
+		if err != nil || m.Text != tt.want {
+			t.Errorf("%q: %q, %v, want %q", tt.mail, m.Text, err, tt.want)
 		}
 	}
 }

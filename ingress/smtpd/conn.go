@@ -110,6 +110,7 @@ type conn struct {
 	endings  endings  // of the lines read
 	commands commands // of an old device
 	dotted   bool     // a mail is being read that ends with a dot
+	chunked  bool     // the peer uses BDAT: what is read may be a mail at any time
 	returns  returns  // in it
 
 	// Guarded by the lock of the listener.
@@ -146,6 +147,9 @@ func (c *conn) Read(b []byte) (int, error) {
 		n, err = source(b)
 	}
 	if err == nil {
+		if !c.sealed && !c.chunked && !c.inMail() {
+			c.chunked = bareMaster(b[:n])
+		}
 		return n, nil
 	}
 	c.listener.mu.Lock()

@@ -1,14 +1,20 @@
 package smtpd
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"image"
+	"image/png"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"cellpost/ingress/mail"
+	"cellpost/pdu"
 	"cellpost/sms"
 )
 
@@ -95,6 +101,8 @@ func TestPlainRecipients(t *testing.T) {
 		{"ups@site.lan", "status@gw", 250, ""},
 		{"ups@else.lan", "status@gw", 550, "5.7.1 "},
 		{"", "postmaster@gw", 250, ""},
+		{"", "Postmaster", 250, ""},
+		{"", "abuse", 501, ""},
 		{"", "abuse@gw", 250, ""},
 	}
 	addr, _ := serve(t, server)
@@ -110,6 +118,33 @@ func TestPlainRecipients(t *testing.T) {
 	p := dial(t, addr)
 	if got := p.rcpt("ups@site.lan", "447700900123@gw", "sms@gw", "bob@gw", "postmaster@gw"); !slices.Equal(got, []int{250, 452, 550, 250}) {
 		t.Errorf("a number, a script, a name and a person: %v", got)
+	}
+}
+
+// RFC 5321, 4.5.1: postmaster needs no domain. What looks the same in a mail is text.
+func TestPostmaster(t *testing.T) {
+	const line = "RCPT TO:<postmaster>"
+	for _, legacy := range []bool{false, true} {
+		server, stored := plainServer(t, nil)
+		server.Legacy, server.Domains = legacy, []string{"gw"}
+		addr, _ := serve(t, server)
+		p := dial(t, addr)
+		p.write("EHLO test\r\nMAIL FROM:<ups@site.lan>\r\nRcpt To: <POSTMASTER> NOTIFY=NEVER\r\n" + line + "\r\nRCPT TO:<447700900123@gw>\r\nDATA\r\n\r\n" + line + "\r\n" + line + "\r\n.\r\n")
+		for _, code := range []int{250, 250, 250, 250, 250, 354, 250} {
+			p.expect(code)
+		}
+		if m, e := stored.counts(); m != 1 || e == 0 || stored.messages[0].Text != line+"\n"+line {
+			t.Errorf("legacy %v: %d messages, %d events, %+v", legacy, m, e, stored.messages)
+		}
+		p.write("MAIL FROM:<ups@site.lan>\r\nRCPT TO:<447700900123@gw>\r\n")
+		p.expect(250)
+		p.expect(250)
+		chunk := "\r\n" + line + "\r\n"
+		p.write(fmt.Sprintf("BDAT %d LAST\r\n%s", len(chunk), chunk))
+		p.expect(250)
+		if m, _ := stored.counts(); m != 2 || stored.messages[1].Text != line {
+			t.Errorf("legacy %v, in a chunk: %+v", legacy, stored.messages)
+		}
 	}
 }
 
@@ -221,6 +256,57 @@ func TestLettersLimit(t *testing.T) {
 	}
 	if _, n := stored.counts(); n != letterBurst {
 		t.Errorf("%d kept", n)
+	}
+}
+
+// A script with an object that is a file: the first that is of its kind.
+func TestScriptAttached(t *testing.T) {
+	file := func(kind, name, content string) string {
+		return "--b\r\nContent-Type: " + kind + "\r\nContent-Disposition: attachment; filename=" + name + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			base64.StdEncoding.EncodeToString([]byte(content)) + "\r\n"
+	}
+	var dots bytes.Buffer
+	if err := png.Encode(&dots, image.NewGray(image.Rect(0, 0, 72, 28))); err != nil {
+		t.Fatal(err)
+	}
+	picture := file("image/png", "a.png", dots.String())
+	card := file("text/vcard", "a.vcf", "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Anna\r\nN:;Anna;;;\r\nTEL:+447700900123\r\nEND:VCARD\r\n")
+	date := file("text/calendar", "a.ics", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nSUMMARY:Pump\r\nDTSTART:20300301T133000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+	tune := file("application/octet-stream", "a.rtttl", "tune:d=4,o=5,b=120:c,d,e")
+	for _, tt := range []struct {
+		script, files string
+		want          string // start of the text, or of the answer
+		first         string // octets of the first part behind its header, in hexadecimal digits
+	}{
+		{"msg_type:SMS_NOKIA_OLOGO", picture, "operator logo, 72 x 14 dots", "ffffff00480e01"},
+		{"msg_type:SMS_NOKIA_GLOGO", picture, "logo of a caller group, 72 x 14 dots", "00480e01"},
+		{"msg_type:SMS_NOKIA_PICTURE", picture, "picture message, 72 x 28 dots", "3002010000481c01"},
+		{"msg_type:SMS_NOKIA_RTTL", tune, `ringtone "tune"`, "024a3a"},
+		{"msg_type:SMS_NOKIA_VCARD", picture + card, "business card", hex.EncodeToString([]byte("BEGIN:VCARD"))},
+		{"msg_type:SMS_NOKIA_VCAL", date, "appointment", hex.EncodeToString([]byte("BEGIN:VCALENDAR"))},
+		{"msg_type:SMS_NOKIA_RTTL\r\ntext:own:d=4:c", tune, `ringtone "own"`, "024a3a"},
+		{"text:Hello", picture, "Hello", ""},
+		{"msg_type:SMS_NOKIA_OLOGO", card, "5.6.0 ERR: 101, Invalid or missing parameters (a.vcf: ", ""},
+		{"msg_type:SMS_NOKIA_OLOGO", "", "5.6.0 ERR: 107, Empty message", ""},
+	} {
+		gate, stored := testGate(t)
+		addr, _ := serve(t, &Server{Gate: gate})
+		p := dial(t, addr)
+		p.rcpt("a@site.lan", "sms@gw")
+		code, got := p.data("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nuser:anna\r\npassword:secret\r\napi_id:7\r\nto:447700900123\r\n" + tt.script + "\r\n" + tt.files + "--b--")
+		if code == 250 {
+			got = stored.messages[0].Text
+		}
+		if !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %d %s", tt.script, code, got)
+		}
+		if code != 250 || tt.first == "" {
+			continue
+		}
+		submit, _, err := pdu.ParseSubmit(stored.messages[0].Parts[0].TPDU)
+		if data := hex.EncodeToString(submit.UserData.Data); err != nil || !strings.HasPrefix(data, tt.first) {
+			t.Errorf("%s: %s, %v", tt.script, data, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,7 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 // Rcpt takes or refuses one address, whatever the others are: people send a
 // copy to a person, too.
 func (s *session) Rcpt(to string, options *smtp.RcptOptions) error {
+	to = strings.TrimSuffix(to, bareDomain)
 	address, err := mail.ParseAddress(to)
 	if !s.door.takes(address.Domain) && !s.isLocal(address.Domain) && address.Domain != "" {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relaying denied: this is not a mail server for " + ascii(address.Domain)}
@@ -249,15 +251,21 @@ var objectKinds = map[string]string{
 }
 
 // Attach gives a script the object that its msg_type announces, where that is a file
-// of the mail.
+// of the mail: the first of its kind, for a signature may have an image, too.
 func Attach(script *clickatell.Script, m mail.Message) error {
 	kind, ok := objectKinds[script.Type]
 	if !ok || !script.Wants() || len(m.Attachments) == 0 {
 		return nil
 	}
-	c, remarks, err := mail.Convert(m.Attachments[0], kind)
+	makes := kind
+	if kind == mail.OperatorLogo || kind == mail.CallerLogo {
+		makes = mail.Picture
+	}
+	i := slices.IndexFunc(m.Attachments, func(a mail.Attachment) bool { return mail.Makes(a) == makes })
+	a := m.Attachments[max(i, 0)]
+	c, remarks, err := mail.Convert(a, kind)
 	if err != nil {
-		return ingress.Refuse(ingress.CodeParameter, m.Attachments[0].String()+": "+err.Error())
+		return ingress.Refuse(ingress.CodeParameter, a.String()+": "+err.Error())
 	}
 	script.Attach(c)
 	script.Remarks = append(script.Remarks, remarks)

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"bytes"
 	"io"
+	"strings"
 
 	"github.com/emersion/go-smtp"
 )
@@ -168,6 +169,36 @@ func (r *returns) read(b []byte, receive func([]byte) (int, error)) (int, error)
 	n := copy(b, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
+}
+
+// bareDomain is what bareMaster puts behind a mailbox that has no domain.
+const bareDomain = "@."
+
+// bareMaster rewrites RCPT TO:<postmaster> in its place: go-smtp does not take an
+// address without a domain, and this one it has to. RFC 5321, 4.5.1. What comes
+// after DATA or BDAT is left alone, and chunked says that it was BDAT.
+func bareMaster(commands []byte) (chunked bool) {
+	const verb, path = "RCPT TO:", "<postmaster>"
+	for line := range bytes.Lines(commands) {
+		switch {
+		case begins(line, "DATA"):
+			return false
+		case begins(line, "BDAT"):
+			return true
+		case !begins(line, verb):
+			continue
+		}
+		if argument := bytes.TrimLeft(line[len(verb):], " "); begins(argument, path) {
+			copy(argument, argument[1:len(path)-1])
+			copy(argument[len(path)-len(bareDomain):], bareDomain)
+		}
+	}
+	return false
+}
+
+// begins reports whether a line begins with something, in letters of any size.
+func begins(line []byte, with string) bool {
+	return len(line) >= len(with) && strings.EqualFold(string(line[:len(with)]), with)
 }
 
 // receivedMax is how many servers a mail may have passed. RFC 5321, 6.3 asks for at
