@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
 )
 
 // Certificate is a certificate and its key in PEM files, read again when they have
@@ -17,13 +16,13 @@ type Certificate struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	changed time.Time // the newer of the two files, as last read
+	read    [2]version // of the two files, as last read
 }
 
 // NewCertificate reads the files. Later faults are logged, and the certificate
 // stays what it was.
 func NewCertificate(cert, key string, log *slog.Logger) (*Certificate, error) {
-	c := &Certificate{cert: cert, key: key, log: log, changed: newer(cert, key)}
+	c := &Certificate{cert: cert, key: key, log: log, read: [2]version{versionOf(cert), versionOf(key)}}
 	current, err := tls.LoadX509KeyPair(cert, key)
 	c.current = &current
 	return c, err
@@ -33,11 +32,11 @@ func NewCertificate(cert, key string, log *slog.Logger) (*Certificate, error) {
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	changed := newer(c.cert, c.key)
-	if changed.Equal(c.changed) {
+	now := [2]version{versionOf(c.cert), versionOf(c.key)}
+	if now == c.read {
 		return c.current, nil
 	}
-	c.changed = changed // a pair that does not fit is tried again when the other file comes
+	c.read = now // a pair that does not fit is tried again when the other file comes
 	current, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
 		c.log.Warn("new certificate not taken into use; the old one is", "cert", c.cert, "err", err)
@@ -48,12 +47,18 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// newer is when the later of two files was written; zero if none is there.
-func newer(files ...string) (t time.Time) {
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil && info.ModTime().After(t) {
-			t = info.ModTime()
-		}
+// version tells what a file holds from what it held before. The times alone do not:
+// both files can have the same, and an older pair can be put back.
+type version struct {
+	written int64 // Unix time, ns
+	octets  int64
+}
+
+// versionOf is zero if the file is not there.
+func versionOf(file string) version {
+	info, err := os.Stat(file)
+	if err != nil {
+		return version{}
 	}
-	return t
+	return version{info.ModTime().UnixNano(), info.Size()}
 }

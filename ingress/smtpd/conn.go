@@ -141,7 +141,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		source = func(b []byte) (int, error) { return c.commands.read(b, c.receive, c.tolerated) }
 	}
 	n, err := 0, error(nil)
-	if c.dotted && !c.sealed {
+	if !c.sealed && (c.dotted || len(c.returns.ready) > 0) {
 		n, err = c.returns.read(b, source)
 	} else {
 		n, err = source(b)
@@ -173,6 +173,9 @@ func (c *conn) receive(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if !c.sealed {
+		if !c.dotted {
+			c.endings.clear() // what came before were commands, or chunks
+		}
 		c.endings.scan(b[:n])
 	}
 	if end := c.endRead(n); err == nil {

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -226,6 +227,38 @@ func TestRenewed(t *testing.T) {
 	put(key, []byte("broken"))
 	uses("broken", second)
 	uses("mended", renew("third"))
+
+	// Both files with one time, as an archive has them, and a client between the two.
+	same := at.Add(time.Hour)
+	both, err := newCertificate([]string{"fourth"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fourth, private := pem.Decode(both)
+	at = same.Add(-time.Second)
+	put(cert, pem.EncodeToMemory(fourth))
+	if _, err := c.Get(&tls.ClientHelloInfo{}); err != nil {
+		t.Error(err)
+	}
+	at = same.Add(-time.Second)
+	put(key, private)
+	uses("with one time", fourth.Bytes)
+}
+
+// Whoever looks whether a port is open does not fill the log.
+func TestBrokenConnections(t *testing.T) {
+	var out bytes.Buffer
+	log := errorLog{newAlarm(slog.New(slog.NewTextHandler(&out, nil)))}
+	for port := range 100 {
+		log.Printf("error handling %v: %s", &net.TCPAddr{IP: net.IPv4(192, 168, 1, 2), Port: 1000 + port}, io.ErrUnexpectedEOF)
+	}
+	if n := strings.Count(out.String(), "connection broke"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, &out)
+	}
+	log.Printf("panic serving %v: %v\n%s", &net.TCPAddr{}, "nil", "stack")
+	if !strings.Contains(out.String(), "panic serving") {
+		t.Error("a panic is not told")
+	}
 }
 
 // AUTH in clear is offered where it is allowed, and nowhere else.

@@ -192,7 +192,7 @@ func (d *door) protocol() *smtp.Server {
 	}
 	srv.EnableSMTPUTF8 = true
 	srv.EnableDSN = true
-	srv.ErrorLog = errorLog{d.log()}
+	srv.ErrorLog = errorLog{d.alarm}
 	return srv
 }
 
@@ -255,12 +255,18 @@ func (a *alarm) tolerated(what string, peer netip.Addr) {
 	}
 }
 
-// errorLog is what go-smtp complains to: about connections that broke, and
-// about our panics.
-type errorLog struct{ log *slog.Logger }
+// errorLog is what go-smtp complains to: about connections that broke, which whoever
+// looks whether the port is open leaves behind, and about our panics.
+type errorLog struct{ alarm *alarm }
 
 func (l errorLog) Printf(format string, args ...any) {
-	l.log.Warn("smtp: " + fmt.Sprintf(format, args...))
+	if strings.HasPrefix(format, "error handling ") {
+		if peer, err := netip.ParseAddrPort(fmt.Sprint(args[0])); err == nil {
+			l.alarm.raise(slog.LevelWarn, "connection broke", peer.Addr().Unmap(), "err", args[1])
+			return
+		}
+	}
+	l.alarm.log.Warn("smtp: " + fmt.Sprintf(format, args...))
 }
 
-func (l errorLog) Println(args ...any) { l.log.Warn("smtp: " + fmt.Sprint(args...)) }
+func (l errorLog) Println(args ...any) { l.alarm.log.Warn("smtp: " + fmt.Sprint(args...)) }

@@ -445,6 +445,11 @@ func TestMailSize(t *testing.T) {
 	if m, _ := stored.counts(); m != 1 {
 		t.Errorf("%d messages stored", m)
 	}
+	for announced, want := range map[int]int{size: 250, size + 1: 552} {
+		p.write(fmt.Sprintf("RSET\r\nMAIL FROM:<a@site.lan> SIZE=%d\r\n", announced))
+		p.expect(250)
+		p.expect(want)
+	}
 }
 
 // Few large mails are in memory at a time; who comes then tries again.

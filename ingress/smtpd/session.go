@@ -85,6 +85,9 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	if s.door.RequireAuth && !s.authenticated {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
+	if options != nil && options.Size > s.door.maxMail() {
+		return tooLarge(fmt.Sprintf("a mail has %d octets at most", s.door.maxMail()))
+	}
 	if err := s.door.peerRate(s.peer); err != nil {
 		return err
 	}

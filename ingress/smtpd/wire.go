@@ -45,28 +45,50 @@ const (
 )
 
 func (e *endings) scan(b []byte) {
-	for _, c := range b {
-		switch {
-		case c == '\n':
+	for len(b) > 0 {
+		line, rest, ended := bytes.Cut(b, []byte("\n"))
+		for {
+			text, more, cr := bytes.Cut(line, []byte("\r"))
+			e.text(text)
+			if !cr {
+				break
+			}
+			e.bare()
+			e.cr, line = true, more
+		}
+		if ended {
 			e.bareLF = e.bareLF || !e.cr
 			e.end(!e.cr)
 			e.cr = false
-			continue
-		case e.cr:
-			e.bareCR = true
-			e.end(true)
 		}
-		e.cr = c == '\r'
-		e.nul = e.nul || c == 0
-		if e.cr || c == 0 {
-			continue
-		}
-		e.length++
-		if c == '.' && e.content == lineEmpty {
-			e.content = lineDot
-		} else {
-			e.content = lineOther
-		}
+		b = rest
+	}
+}
+
+// bare is where the CR before, if there was one, turns out to be alone.
+func (e *endings) bare() {
+	if e.cr {
+		e.bareCR = true
+		e.end(true)
+		e.cr = false
+	}
+}
+
+// text is what stands in a line, or a piece of it.
+func (e *endings) text(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	e.bare()
+	nul := bytes.Count(b, []byte{0})
+	e.nul = e.nul || nul > 0
+	e.length += len(b) - nul
+	switch {
+	case len(b) == nul:
+	case e.content == lineEmpty && len(b) == nul+1 && bytes.IndexByte(b, '.') >= 0:
+		e.content = lineDot
+	default:
+		e.content = lineOther
 	}
 }
 
@@ -97,6 +119,8 @@ func (s *session) transfer(r io.Reader) io.Reader {
 		return r
 	}
 	s.conn.dotted = true
+	// What came with the command DATA has been read already.
+	s.conn.returns = returns{line: s.conn.endings.content, ready: s.conn.returns.ready}
 	t := &transfer{Reader: r, session: s, seen: &s.conn.endings, own: s.conn.sealed}
 	if t.own {
 		t.seen = new(endings)
@@ -136,10 +160,12 @@ func (t *transfer) Read(b []byte) (n int, err error) {
 }
 
 // returns makes CR CR LF one CR LF. The CR before it is too much, yet CR LF it is,
-// and go-smtp would wait for the end of a mail that has come.
+// and go-smtp would wait for the end of a mail that has come. Behind a line "." it is
+// left alone: that would become an end.
 type returns struct {
-	held  int    // CRs that may be followed by an LF
-	ready []byte // not yet handed on
+	line  lineContent // so far
+	held  int         // CRs that may be followed by an LF
+	ready []byte      // not yet handed on
 }
 
 // returnsMax bounds the CRs that are held.
@@ -147,28 +173,51 @@ const returnsMax = 64
 
 func (r *returns) read(b []byte, receive func([]byte) (int, error)) (int, error) {
 	for len(r.ready) == 0 {
-		in := make([]byte, 4096)
-		n, err := receive(in)
+		n, err := receive(b)
 		if err != nil {
 			return 0, err
 		}
-		for _, c := range in[:n] {
-			switch {
-			case c == '\r' && r.held < returnsMax:
-				r.held++
-				continue
-			case c == '\n' && r.held > 0:
-				r.held = 1
-			}
-			for ; r.held > 0; r.held-- {
-				r.ready = append(r.ready, '\r')
-			}
-			r.ready = append(r.ready, c)
+		if in := b[:n]; r.held == 0 && !bytes.HasSuffix(in, []byte("\r")) && !bytes.Contains(in, []byte("\r\r")) {
+			r.pass(in)
+			return n, nil
+		}
+		for _, c := range bytes.Clone(b[:n]) {
+			r.octet(c)
 		}
 	}
 	n := copy(b, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
+}
+
+// pass is for octets that are handed on as they are.
+func (r *returns) pass(b []byte) {
+	if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+		r.line, b = lineEmpty, b[i+1:]
+	}
+	switch {
+	case len(b) == 0:
+	case r.line == lineEmpty && len(b) == 1 && b[0] == '.':
+		r.line = lineDot
+	default:
+		r.line = lineOther
+	}
+}
+
+func (r *returns) octet(c byte) {
+	if c == '\r' && r.held < returnsMax {
+		r.held++
+		return
+	}
+	if c == '\n' && r.held > 0 && r.line != lineDot {
+		r.held = 1
+	}
+	for ; r.held > 0; r.held-- {
+		r.ready = append(r.ready, '\r')
+		r.line = lineOther
+	}
+	r.ready = append(r.ready, c)
+	r.pass([]byte{c})
 }
 
 // bareDomain is what bareMaster puts behind a mailbox that has no domain.

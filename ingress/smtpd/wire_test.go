@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // What one server takes for the end of a mail and another does not can smuggle a
@@ -17,6 +19,7 @@ func TestSmuggling(t *testing.T) {
 		for _, end := range []string{
 			"\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r.\n", "\n.\r", "\r\n.\r", "\r\n.\n", "\r\n.\r\r",
 			"\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\n.\r\x00\n", "\n\x00.\n", "\r\n.\n\r\n",
+			"\r\n.\r\r\n", "\r\r\n.\r\r\n", "\r\n." + strings.Repeat("\r", returnsMax) + "\n", "\r\n." + strings.Repeat("\r", returnsMax+1) + "\n",
 		} {
 			for _, newline := range []string{"\r\n", "\n", "\r"} {
 				p := dial(t, addr)
@@ -62,6 +65,105 @@ func TestSmugglingTLS(t *testing.T) {
 		if m, _ := stored.counts(); m != (550-want)/300 {
 			t.Errorf("%q: %d messages", end, m)
 		}
+	}
+}
+
+// The end of a mail may come in pieces, the first of them with the command DATA.
+func TestEndInPieces(t *testing.T) {
+	for _, ends := range [][2]string{{"\r\n.", "\r\r\n"}, {"\r\n.\r", "\r\n"}, {"\r\n", ".\r\r\n"}} {
+		gate, stored := testGate(t)
+		addr, _ := serve(t, &Server{Gate: gate})
+		p := dial(t, addr)
+		p.write("EHLO test\r\n")
+		p.expect(250)
+		p.write("MAIL FROM:<a@site.lan>\r\nRCPT TO:<sms@gw>\r\nDATA\r\n\r\n" + script + ends[0])
+		p.expect(250)
+		p.expect(250)
+		p.expect(354)
+		p.write(ends[1] + "MAIL FROM:<evil@site.lan>\r\n.\r\n")
+		p.expect(550)
+		p.write("QUIT\r\n")
+		p.expect(221)
+		if m, _ := stored.counts(); m != 0 {
+			t.Errorf("%q: %d messages", ends, m)
+		}
+	}
+}
+
+// A mail does not answer for what stood in commands, or in the chunks of another.
+func TestOthersLineEnds(t *testing.T) {
+	for _, legacy := range []bool{false, true} {
+		gate, _ := testGate(t)
+		addr, _ := serve(t, &Server{Gate: gate, Legacy: legacy})
+		p := dial(t, addr)
+		p.write("EHLO test\r\n")
+		p.expect(250)
+		p.write(".\n")
+		p.expect(501)
+		chunk := "\n" + strings.ReplaceAll(script, "\r\n", "\n") + "text:x\n.\n"
+		p.write("MAIL FROM:<a@site.lan>\r\nRCPT TO:<sms@gw>\r\nBDAT " + fmt.Sprint(len(chunk)) + " LAST\r\n" + chunk)
+		for range 3 {
+			p.expect(250)
+		}
+		p.write("MAIL FROM:<a@site.lan>\r\nRCPT TO:<sms@gw>\r\nDATA\r\n")
+		p.expect(250)
+		p.expect(250)
+		p.expect(354)
+		p.write("\r\n" + script + ".\r\n")
+		p.expect(250)
+	}
+}
+
+// octet is scan as one reads it, for one octet.
+func (e *endings) octet(c byte) {
+	switch {
+	case c == '\n':
+		e.bareLF = e.bareLF || !e.cr
+		e.end(!e.cr)
+		e.cr = false
+		return
+	case e.cr:
+		e.bareCR = true
+		e.end(true)
+	}
+	e.cr = c == '\r'
+	e.nul = e.nul || c == 0
+	if e.cr || c == 0 {
+		return
+	}
+	e.length++
+	if c == '.' && e.content == lineEmpty {
+		e.content = lineDot
+	} else {
+		e.content = lineOther
+	}
+}
+
+func TestScan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var got, want endings
+		for _, piece := range rapid.SliceOf(rapid.SliceOf(rapid.SampledFrom([]byte("\r\r\n\n..\x00x")))).Draw(t, "pieces") {
+			got.scan(piece)
+			for _, c := range piece {
+				want.octet(c)
+			}
+			if got != want {
+				t.Fatalf("%q: %+v, want %+v", piece, got, want)
+			}
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	for name, line := range map[string]string{"lines": strings.Repeat("x", 76) + "\r\n", "bare CR": "x\r", "NUL": "\x00"} {
+		chunk := []byte(strings.Repeat(line, 4096/len(line)))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(chunk)))
+			var e endings
+			for b.Loop() {
+				e.scan(chunk)
+			}
+		})
 	}
 }
 
