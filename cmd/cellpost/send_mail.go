@@ -74,7 +74,8 @@ func (c config) planMail(ctx context.Context, r httpd.MailRequest, book accountB
 		}
 		return c.planScript(ctx, p, r.Account, m, book)
 	case len(numbers) == 0:
-		return p, fmt.Errorf("nobody to send to: name --to NUMBER, or --to sms@localhost for a script (%s)", strings.Join(p.elsewhere, "; "))
+		p.elsewhere = append([]string{"nobody to send to: name --to NUMBER, or --to sms@localhost for a script"}, p.elsewhere...)
+		return p, errors.New(strings.Join(p.elsewhere, "; "))
 	}
 	p.kind = "numbers"
 	if p.account, err = payer(ctx, r.Account, cmp.Or(r.From, m.From), book); err != nil {
