@@ -308,9 +308,9 @@ func TestRadioHistory(t *testing.T) {
 		b.sim.SetSignal(31)
 		time.Sleep(10 * time.Minute)
 		b.sim.SetService(sim.Roaming)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(46 * time.Minute)
 		b.sim.SetService(sim.NoCoverage)
-		time.Sleep(50 * time.Minute) // not so long that it is reset
+		time.Sleep(14 * time.Minute) // not so long that its radio is switched off and on, which a reading may show
 		b.sim.SetService(sim.FullService)
 		time.Sleep(10 * time.Minute)
 		h := b.m.History()
