@@ -63,7 +63,7 @@ func (s *Store) takeIn(ctx context.Context, b sms.Batch) error {
 		if err := t.addAudience(b); err != nil {
 			return intake{}, err
 		}
-		id, err := t.insert(`INSERT INTO intake (batch, first, last) SELECT ?, coalesce(max(seq), 0) + 1, 0 FROM message`, key[:])
+		id, err := t.insert(`INSERT INTO intake (batch, first, last) VALUES (?, 0, 0)`, key[:])
 		return intake{id: id, batch: key}, err
 	})
 	if err != nil || in.id == 0 {
@@ -171,6 +171,10 @@ func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, f
 		}
 		if first {
 			if err := t.beginBatch(&chunk[0]); err != nil {
+				return err
+			}
+			// Not before: while others are taken back, the numbers that they had are given again.
+			if _, err := t.exec(`UPDATE intake SET first = (SELECT coalesce(max(seq), 0) + 1 FROM message) WHERE id = ?`, in.id); err != nil {
 				return err
 			}
 		}

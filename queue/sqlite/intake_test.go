@@ -313,3 +313,60 @@ func TestIntakeShared(t *testing.T) {
 		}
 	})
 }
+
+// TestIntakeBesideUndone: while a large batch begins, one whose process died is taken
+// back, and its numbers are given again. What comes in is let in whole all the same, or
+// taken back.
+func TestIntakeBesideUndone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error // of the drawing of the second batch
+		want int
+	}{
+		{"accepted", nil, queue.LargeBatch + 2},
+		{"broken", errors.New("broken"), 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openTest(t, &sms.Rules{})
+			addShop(t, s)
+			dead := batch(queue.LargeBatch)
+			in := intake{batch: dead.Messages[0].ID}
+			if err := s.write(t.Context(), func(tx *tx) (err error) {
+				in.id, err = tx.insert(`INSERT INTO intake (batch, first, last) VALUES (?, 0, 0)`, in.batch[:])
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.fillChunk(t.Context(), in, dead.Messages, true, false); err != nil {
+				t.Fatal(err)
+			}
+			b := batch(queue.LargeBatch + 2)
+			rest := b.Messages[1:]
+			b.Messages, b.Beyond = b.Messages[:1], len(rest)
+			b.Rest = func(yield func(sms.Message, error) bool) {
+				letIn(t, s)
+				for _, m := range rest {
+					if !yield(m, nil) {
+						return
+					}
+				}
+				if c.err != nil {
+					yield(sms.Message{}, c.err)
+				}
+			}
+			if err := s.Add(t.Context(), b); !errors.Is(err, c.err) {
+				t.Fatal(err)
+			}
+			letIn(t, s)
+			list, err := s.List(t.Context(), queue.Filter{Limit: 3 * queue.LargeBatch})
+			if err != nil || len(list) != c.want {
+				t.Errorf("%d messages, %v; want %d", len(list), err, c.want)
+			}
+			for range c.want {
+				if _, err := s.Claim(t.Context(), queue.By{SIM: "a", Modem: "m"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
