@@ -261,7 +261,7 @@ func TestIdempotent(t *testing.T) {
 	}
 	before := maps.Clone(q.known)
 	receipt, err = g.Submit(t.Context(), a, s)
-	if err != nil || receipt.Accepted() != 0 || receipt.Results[4].ID != r[4].ID || !maps.Equal(before, q.known) {
+	if err != nil || receipt.Accepted() != 0 || receipt.Price != 0 || receipt.Results[4].ID != r[4].ID || !maps.Equal(before, q.known) {
 		t.Errorf("all of it again: %+v, %v", receipt, err)
 	}
 	if len(q.stored) != 2 || len(q.stored[1].Messages) != 0 || len(q.stored[1].Events) != 1 {

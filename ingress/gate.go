@@ -106,6 +106,7 @@ func (g *Gate) addRest(ctx context.Context, a sms.Account, s Submission, batch s
 	case before:
 		return Receipt{}, errors.New("store a submission: what was submitted before is not of it")
 	case 0:
+		receipt.Price = 0
 		return receipt, g.end(ctx, a, s, receipt)
 	}
 	batch, err := receipt.left(batch)

@@ -97,7 +97,7 @@ type Store interface {
 	Cancel(ctx context.Context, id sms.ID) error
 
 	// CancelBatch stops what is queued, scheduled or held of a submission of several
-	// messages, and says how much that was. [ErrState] while it is coming in,
+	// messages, and says how much that was. [sms.ErrTooEarly] while it is coming in,
 	// [ErrNoMessage] when there is none.
 	CancelBatch(ctx context.Context, submission sms.ID) (int, error)
 

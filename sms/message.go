@@ -204,6 +204,7 @@ type Entry struct {
 var (
 	ErrNoMessage = errors.New("no such message")
 	ErrTooLate   = errors.New("too late: the message is past that")
+	ErrTooEarly  = errors.New("the batch is still coming in: try again in a minute")
 )
 
 // Credits is an amount of prepaid credit in millionths.

@@ -312,7 +312,7 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, sms.ErrNoMessage), errors.Is(err, sms.ErrNoAccount), errors.Is(err, sms.ErrNoEvent):
 		status = http.StatusNotFound
-	case errors.Is(err, sms.ErrTooLate), errors.Is(err, sms.ErrNoRetry), errors.Is(err, sms.ErrNoRoute):
+	case errors.Is(err, sms.ErrTooLate), errors.Is(err, sms.ErrTooEarly), errors.Is(err, sms.ErrNoRetry), errors.Is(err, sms.ErrNoRoute):
 		status = http.StatusConflict
 	case errors.Is(err, sms.ErrNoCredit):
 		status = http.StatusPaymentRequired

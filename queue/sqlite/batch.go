@@ -129,7 +129,7 @@ func (t *tx) cancelSome(id sms.ID, after int64) (last int64, n int, done bool, e
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, 0, true, queue.ErrNoMessage
 	case err == nil && end == 0:
-		return 0, 0, true, queue.ErrState // it can be taken back, as long as it is not accepted
+		return 0, 0, true, sms.ErrTooEarly // it can be taken back, as long as it is not accepted
 	case err != nil:
 		return 0, 0, true, err
 	}

@@ -345,7 +345,15 @@ func TestIntakeBesideUndone(t *testing.T) {
 			b.Messages, b.Beyond = b.Messages[:1], len(rest)
 			b.Rest = func(yield func(sms.Message, error) bool) {
 				letIn(t, s)
-				for _, m := range rest {
+				if _, err := s.CancelBatch(t.Context(), dead.Messages[0].Submission); !errors.Is(err, queue.ErrNoMessage) {
+					t.Errorf("cancel of what is taken back: %v", err)
+				}
+				for i, m := range rest {
+					if i == queue.LargeBatch {
+						if _, err := s.CancelBatch(t.Context(), m.Submission); !errors.Is(err, sms.ErrTooEarly) {
+							t.Errorf("cancel of what comes in: %v", err)
+						}
+					}
 					if !yield(m, nil) {
 						return
 					}
