@@ -43,14 +43,7 @@ type queueListVerb struct {
 }
 
 func (v queueListVerb) Run(ctx context.Context, s streams) error {
-	if v.Limit < 1 || v.Limit > httpd.LimitMost {
-		return fmt.Errorf("--limit: 1 to %d", httpd.LimitMost)
-	}
-	c, err := loadConfig(v.Config)
-	if err != nil {
-		return err
-	}
-	messages, err := v.messages(ctx, c)
+	messages, err := limited(ctx, v.configFlag, v.Limit, v.messages)
 	if err != nil {
 		return err
 	}
@@ -63,6 +56,18 @@ func (v queueListVerb) Run(ctx context.Context, s streams) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.ID, m.Created.Local().Format(time.DateTime+" MST"), m.To, m.Account, state(m), len(m.Parts), cmp.Or(m.Waits, m.Why))
 	}
 	return w.Flush()
+}
+
+// limited lists what a verb lists, if its limit is one that the daemon knows.
+func limited[T any](ctx context.Context, f configFlag, limit int, list func(context.Context, config) ([]T, error)) ([]T, error) {
+	if limit < 1 || limit > httpd.LimitMost {
+		return nil, fmt.Errorf("--limit: 1 to %d", httpd.LimitMost)
+	}
+	c, err := loadConfig(f.Config)
+	if err != nil {
+		return nil, err
+	}
+	return list(ctx, c)
 }
 
 // messages asks the daemon, or reads the files when there is none.

@@ -26,14 +26,7 @@ type queueBatchVerb struct {
 }
 
 func (v queueBatchVerb) Run(ctx context.Context, s streams) error {
-	if v.Limit < 1 || v.Limit > httpd.LimitMost {
-		return fmt.Errorf("--limit: 1 to %d", httpd.LimitMost)
-	}
-	c, err := loadConfig(v.Config)
-	if err != nil {
-		return err
-	}
-	list, err := v.batches(ctx, c)
+	list, err := limited(ctx, v.configFlag, v.Limit, v.batches)
 	if err != nil {
 		return err
 	}
