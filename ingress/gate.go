@@ -109,17 +109,11 @@ func (g *Gate) addRest(ctx context.Context, a sms.Account, s Submission, batch s
 		receipt.Price = 0
 		return receipt, g.end(ctx, a, s, receipt)
 	}
-	batch, err := receipt.left(batch)
+	batch, price, err := receipt.left(batch)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("store a submission: %w", err)
 	}
-	receipt.Price = 0
-	for m, err := range batch.All() {
-		if err != nil {
-			return Receipt{}, fmt.Errorf("store a submission: %w", err)
-		}
-		receipt.Price += m.Price
-	}
+	receipt.Price = price
 	return g.add(ctx, a, s, batch, receipt)
 }
 

@@ -91,30 +91,33 @@ func (b *builder) remake(item Item, before Result) (sms.Message, bool) {
 	return m, true
 }
 
-// left are the messages of a batch that are still taken by its receipt.
-func (r Receipt) left(batch sms.Batch) (sms.Batch, error) {
+// left are the messages of a batch that are still taken by its receipt, and what they
+// cost.
+func (r Receipt) left(batch sms.Batch) (left sms.Batch, price sms.Credits, err error) {
 	taken := make(map[sms.ID]bool)
 	for _, res := range r.Results {
 		if res.taken() {
 			taken[res.ID] = true
 		}
 	}
-	left := sms.Batch{Once: batch.Once}
+	left.Once = batch.Once
 	for m, err := range batch.All() {
 		if err != nil {
-			return left, err
+			return left, 0, err
 		}
 		if !taken[m.ID] {
 			continue
 		}
-		if len(left.Messages) == keptMost {
-			left.Rest, left.Beyond = only(batch.All(), taken), len(taken)
-			break
+		price += m.Price
+		if len(left.Messages) < keptMost {
+			left.Messages = append(left.Messages, m)
+			delete(taken, m.ID)
 		}
-		left.Messages = append(left.Messages, m)
-		delete(taken, m.ID)
 	}
-	return left, nil
+	if len(taken) > 0 {
+		left.Rest, left.Beyond = only(batch.All(), taken), len(taken)
+	}
+	return left, price, nil
 }
 
 // only has the messages with some IDs.
