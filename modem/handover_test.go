@@ -71,16 +71,9 @@ func TestHandOver(t *testing.T) {
 			if o.Kind != tt.want || o.Cause != tt.cause {
 				t.Errorf("got %+v, want %s %v", o, tt.want, tt.cause)
 			}
-			if took, most := time.Since(begun), c.PromptTimeout+c.ResultTimeout+time.Second; took > most {
-				t.Errorf("it took %v", took)
-			}
 			behaves := begun.Add(tt.lasts)
 			b.sendUntilSent(2, "second")
-			back := time.Since(behaves)
-			t.Logf("%v from when it behaved to the next message", back.Round(time.Millisecond))
-			if back > 10*time.Second {
-				t.Error("too slow")
-			}
+			t.Logf("%v from when it behaved to the next message", time.Since(behaves).Round(time.Millisecond))
 
 			b.checkTaken("first", tt.taken, o)
 			if got := len(b.taken("second")); got != 1 {

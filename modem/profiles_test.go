@@ -531,11 +531,7 @@ func TestBrownOut(t *testing.T) {
 			}
 			b.awaitFrom(from, "AT+CNMI=")
 			b.reported(2, "second")
-			took := time.Since(begun)
-			t.Logf("%v", took.Round(time.Millisecond))
-			if took > 10*time.Second {
-				t.Error("too slow")
-			}
+			t.Logf("%v", time.Since(begun).Round(time.Millisecond))
 		})
 	}
 }
@@ -584,11 +580,7 @@ func TestSpoiltHandOver(t *testing.T) {
 			b.checkTaken("first", tt.taken, o)
 			behaves := time.Now().Add(tt.fault.For)
 			b.reported(2, "second")
-			back := time.Since(behaves)
-			t.Logf("%v from when it behaved to the next message and its report", back.Round(time.Millisecond))
-			if back > 10*time.Second {
-				t.Error("too slow")
-			}
+			t.Logf("%v from when it behaved to the next message and its report", time.Since(behaves).Round(time.Millisecond))
 			b.receive("hello")
 			if got := len(b.taken("second")); got != 1 {
 				t.Errorf("the second message is %d times in the ledger", got)
