@@ -199,7 +199,7 @@ func TestRetriedMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.start()
-	w.says(w.cellpost("replies", "retry", "1"), "1 is tried now")
+	w.says(w.cellpostFails("replies", "retry", "99", "1"), "1 is tried now", "99: no such event")
 	if m := w.nextMail(); m.to != anna || !strings.HasPrefix(m.text, "ID: ") {
 		t.Errorf("%+v", m)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,13 +21,15 @@ type repliesRetryVerb struct {
 }
 
 func (v repliesRetryVerb) Run(ctx context.Context, s streams) error {
+	var failed []error
 	for _, id := range v.ID {
 		if _, err := query[struct{}](ctx, v.configFlag, http.MethodPost, fmt.Sprintf("/v1/replies/%d/retry", id), nil); err != nil {
-			return fmt.Errorf("%d: %w", id, err)
+			failed = append(failed, fmt.Errorf("%d: %w", id, err))
+			continue
 		}
 		fmt.Fprintf(s.out, "%d is tried now\n", id)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // repliesListVerb shows what customers are told: all of it where no smarthost takes it.

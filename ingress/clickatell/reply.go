@@ -69,7 +69,7 @@ func (s Script) summary(r ingress.Receipt) string {
 		}
 	}
 	line("%d accepted, %d refused, of %d", r.Accepted(), refused, len(r.Results))
-	if r.Accepted() > 0 {
+	if r.Accepted() > 1 { // one that came alone is no batch
 		line("Submission: %s (cellpost queue batch shows how far it is)", r.Submission)
 	}
 	line("Price: %s", strconv.FormatFloat(float64(r.Price)/float64(sms.Credit), 'f', -1, 64))

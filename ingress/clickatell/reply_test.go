@@ -61,4 +61,11 @@ func TestTell(t *testing.T) {
 			t.Errorf("row %d is %s, want %s", i, got, want)
 		}
 	}
+	one := r.Results[listedMost-1:]
+	for len(one) <= listedMost {
+		one = append(one, r.Results[listedMost])
+	}
+	if text, _ = s.Tell(ingress.Receipt{Results: one}); !strings.HasPrefix(text, "1 accepted, ") || strings.Contains(text, "Submission:") {
+		t.Errorf("a message that came alone is no batch:\n%s", text)
+	}
 }

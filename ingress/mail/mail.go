@@ -321,10 +321,10 @@ func rawBody(raw []byte) string {
 
 // MessageID returns an RFC 5322 msg-id that may stand in another header, or "".
 func MessageID(s string) string {
-	const max = 250 // longer ones would have to be folded
+	const min, max = len("<a>"), 250 // longer ones would have to be folded
 	s = strings.TrimSpace(s)
 	printable := !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-	if len(s) > max || !printable || !strings.HasPrefix(s, "<") || !strings.HasSuffix(s, ">") {
+	if len(s) < min || len(s) > max || !printable || !strings.HasPrefix(s, "<") || !strings.HasSuffix(s, ">") {
 		return ""
 	}
 	return s

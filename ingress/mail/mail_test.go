@@ -101,6 +101,7 @@ func TestMailHeader(t *testing.T) {
 	}{
 		{"Message-ID: <a@b>\r\n", "<a@b>", false},
 		{"message-id:  <a@b> \r\n", "<a@b>", false},
+		{"Message-ID: <>\r\n", "", false},
 		{"Message-ID: <a@b>\r\nAuto-Submitted: no\r\n", "<a@b>", false},
 		{"Auto-Submitted: auto-replied\r\n", "", true},
 		{"Auto-Submitted: Auto-Generated; x=y\r\n", "", true},

@@ -81,7 +81,7 @@ func subject(r ingress.Receipt) string {
 	switch {
 	case refused == 0:
 		return fmt.Sprintf("SMS: %d accepted", accepted)
-	case accepted == 0:
+	case refused == len(r.Results): // else some was submitted before
 		return fmt.Sprintf("SMS: refused, ERR: %03d", r.Refusal().Code)
 	}
 	return fmt.Sprintf("SMS: %d accepted, %d refused", accepted, refused)

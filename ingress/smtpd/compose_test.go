@@ -228,6 +228,8 @@ func TestLetterAudience(t *testing.T) {
 		{"automatic", sms.Settings{Reports: "dsn"}, Letter{From: "a@b", Automatic: true, To: to()}, nil, sms.Notify{}},
 		{"automatic, to others", sms.Settings{Reports: "dsn", ReportsTo: []string{"o@b"}}, Letter{From: "a@b", Automatic: true, To: to()}, []sms.Form{sms.PerDSN}, all},
 		{"dsn", sms.Settings{Reports: "dsn"}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN}, sms.Notify{Success: true, Failure: true, Delay: sms.DelayDefault}},
+		{"dsn, to others", sms.Settings{Reports: "dsn", ReportsTo: []string{"o@b"}}, Letter{From: "a@b", To: to()},
+			[]sms.Form{sms.InboundOnly, sms.PerDSN, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true, Delay: sms.DelayDefault}},
 		{"message", sms.Settings{Reports: "message"}, Letter{From: "a@b", To: to()}, []sms.Form{sms.InboundOnly, sms.PerMessage}, all},
 		{"submission, to others", sms.Settings{Reports: "submission", ReportsTo: []string{"o@b"}}, Letter{From: "a@b", To: to()},
 			[]sms.Form{sms.InboundOnly, sms.PerSubmission, sms.PerDSN, sms.PerDSN}, sms.Notify{Failure: true, Delay: sms.DelayDefault}},

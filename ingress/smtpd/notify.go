@@ -55,7 +55,7 @@ func LetterAudience(a sms.Account, l Letter, r ingress.Receipt) []sms.Audience {
 			continue
 		}
 		wanted, asked := n.wanted(cmp.Or(l.DelayAfter, sms.DelayDefault))
-		if !asked && a.Settings.Reports == string(sms.PerDSN) {
+		if !asked && a.Settings.Reports == string(sms.PerDSN) && len(a.Settings.ReportsTo) == 0 {
 			wanted.Success = true
 		}
 		if wanted == (sms.Notify{}) {

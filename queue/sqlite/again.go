@@ -66,7 +66,7 @@ func (t *tx) tell(m *sms.Message, about sms.ID, why string) error {
 	}
 	for _, e := range list {
 		e.Message, e.Text = about, m.News(why)
-		if err := t.addEvent(&e, sms.ID{}); err != nil {
+		if err := t.post(&e); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"cellpost/sms"
 )
 
-// addAudience stores who hears of the messages of a batch. It comes before them.
+// addAudience stores who hears of the messages of a batch, of which none is stored yet.
 func (t *tx) addAudience(b sms.Batch) error {
 	for i := range b.Audience {
 		a := &b.Audience[i]
@@ -49,6 +49,9 @@ const audienceQuery = `SELECT id, body FROM audience INDEXED BY audience_by_subm
 // happen, and nothing happens that is not told.
 func (t *tx) conclude(r *record, before standing) error {
 	m := &r.msg
+	if intake, _ := onItsWay(m.Lane); intake != "" {
+		return nil // it may still be taken back with its batch: release tells
+	}
 	over := m.Concluded()
 	if over == before.over && (!over || m.State == before.state) {
 		return nil
@@ -96,15 +99,16 @@ func (t *tx) concludeOne(l listener, r *record, over bool) error {
 	return t.post(&e)
 }
 
-// Mails to one address: so many in the time of postWithin, and one that says how
-// many more there were. A mistake in a loop, or a batch with a report for each
-// message, is not to fill a mailbox.
+// Mails to one address, answers to what it sent apart: so many in the time of
+// postWithin, and one that says how many more there were. A mistake in a loop, or a
+// batch with a report for each message, is not to fill a mailbox.
 const (
 	postMost   = 300
 	postWithin = time.Hour
 )
 
-const postedQuery = `SELECT count(*) FROM (SELECT 1 FROM event INDEXED BY event_by_recipient WHERE recipient = ? AND created > ? LIMIT ?)`
+const postedQuery = `SELECT count(*) FROM (SELECT 1 FROM event INDEXED BY event_by_recipient WHERE recipient = ? AND created > ?
+	AND (generated OR message IS NOT NULL) LIMIT ?)`
 
 // post stores news that nobody has asked for just now, unless its address gets too
 // much: then it is counted.

@@ -145,6 +145,69 @@ func TestAudienceOfSubmission(t *testing.T) {
 	}
 }
 
+// What is sent again before the mail about its submission leaves is not at its end.
+func TestAudienceSentAgain(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	serve(t, s)
+	addShop(t, s)
+	b := batch(2)
+	b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerSubmission}}
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for range b.Messages {
+		handOver(t, s, refused)
+	}
+	if _, err := s.Retry(t.Context(), b.Messages[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	got := mails(t, s)
+	if len(got) != 1 || !strings.Contains(got[0].Text, " 1 are sent again; the others are at their end:\r\n  failed: 1\r\n") {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// Of a large batch that is taken back nobody hears, and of what is left of it, which
+// comes again, once.
+func TestAudienceTakenBack(t *testing.T) {
+	for _, n := range []int{0, queue.LargeBatch} { // messages before it breaks
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			s := openTest(t, &sms.Rules{})
+			addShop(t, s)
+			b := batch(queue.LargeBatch + 1)
+			b.Messages[0].State, b.Messages[0].Review = sms.Failed, time.Time{}
+			b.Audience = []sms.Audience{{To: "anna@site.lan", Form: sms.PerMessage, Notify: sms.Notify{Success: true, Failure: true}}}
+			broken := b
+			broken.Messages, broken.Beyond = b.Messages[:n/2+1], len(b.Messages)-n/2-1
+			broken.Rest = func(yield func(sms.Message, error) bool) {
+				for _, m := range b.Messages[n/2+1 : max(n, n/2+1)] {
+					if !yield(m, nil) {
+						return
+					}
+				}
+				yield(sms.Message{}, errors.New("broken"))
+			}
+			if err := s.Add(t.Context(), broken); err == nil {
+				t.Fatal("it was taken")
+			}
+			if got := mails(t, s); len(got) > 0 {
+				t.Errorf("told of what was taken back: %+v", got)
+			}
+			if err := s.Add(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			letIn(t, s)
+			if err := s.Cancel(t.Context(), b.Messages[1].ID); err != nil {
+				t.Fatal(err)
+			}
+			got := mails(t, s)
+			if len(got) != 2 || got[0].Message != b.Messages[0].ID || got[1].Message != b.Messages[1].ID {
+				t.Errorf("told %d times: %+v", len(got), got)
+			}
+		})
+	}
+}
+
 // arrive has a text come from a handset.
 func arrive(t *testing.T, s *Store, from pdu.Address, text string, change func(*pdu.Deliver)) {
 	t.Helper()
@@ -368,5 +431,28 @@ func TestAnswerSurplus(t *testing.T) {
 	list, err := s.Events(t.Context(), 5)
 	if err != nil || len(list) != 1 || list[0].To != "anna@site.lan" || !strings.HasPrefix(list[0].Text, "3 more mails") {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// Answers do not count for the rate of what nobody has asked for just now, and what is
+// told beyond them does.
+func TestAnswersBesideNews(t *testing.T) {
+	s := openTest(t, &sms.Rules{})
+	addShop(t, s)
+	b := batch(1)
+	for range postMost {
+		b.Events = append(b.Events, sms.Event{Door: "mail", To: "anna@site.lan", Text: "ID"})
+	}
+	if err := s.Add(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	answers := len(mails(t, s))
+	for range postMost + 1 {
+		if err := s.write(t.Context(), func(tx *tx) error { return tx.flagged(&b.Messages[0], "sent again") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told := len(mails(t, s)); answers != postMost || told != postMost {
+		t.Errorf("%d answers, and %d other mails at once; want %d of each", answers, told, postMost)
 	}
 }

@@ -60,9 +60,6 @@ func (s *Store) takeIn(ctx context.Context, b sms.Batch) error {
 		if done, err := t.isStored(b); done || err != nil {
 			return intake{}, err
 		}
-		if err := t.addAudience(b); err != nil {
-			return intake{}, err
-		}
 		id, err := t.insert(`INSERT INTO intake (batch, first, last) VALUES (?, 0, 0)`, key[:])
 		return intake{id: id, batch: key}, err
 	})
@@ -108,7 +105,7 @@ func (s *Store) fill(ctx context.Context, in intake, b sms.Batch) error {
 	begun := false
 	for chunk, err := range chunks(b.All()) {
 		if err == nil {
-			err = s.fillChunk(ctx, in, chunk, !begun, b.Once)
+			err = s.fillChunk(ctx, in, b, chunk, !begun)
 		}
 		if err != nil {
 			return err
@@ -153,7 +150,7 @@ func chunks(all iter.Seq2[sms.Message, error]) iter.Seq2[[]sms.Message, error] {
 	}
 }
 
-func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, first, once bool) error {
+func (s *Store) fillChunk(ctx context.Context, in intake, b sms.Batch, chunk []sms.Message, first bool) error {
 	select {
 	case s.chunk <- struct{}{}:
 		defer func() { <-s.chunk }()
@@ -161,7 +158,7 @@ func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, f
 		return ctx.Err()
 	}
 	return s.write(ctx, func(t *tx) error {
-		if once { // again: two may come in at once
+		if b.Once { // again: two may come in at once
 			if err := t.once(chunk); err != nil {
 				return err
 			}
@@ -171,6 +168,10 @@ func (s *Store) fillChunk(ctx context.Context, in intake, chunk []sms.Message, f
 		}
 		if first {
 			if err := t.beginBatch(&chunk[0]); err != nil {
+				return err
+			}
+			// Not before: what is taken back is found by its messages.
+			if err := t.addAudience(b); err != nil {
 				return err
 			}
 			// Not before: while others are taken back, the numbers that they had are given again.
@@ -278,8 +279,17 @@ func (t *tx) release(in intake, most int, work []queue.Work) (_ []queue.Work, do
 	}
 	for _, r := range list {
 		in.first = max(in.first, r.seq+1)
-		if r.message.State == sms.Queued {
+		switch {
+		case r.message.State == sms.Queued:
 			work = queue.AddWork(work, r.message)
+		case r.message.State.Final(): // while it could still be taken back nobody was told
+			over, err := t.load(r.seq)
+			if err == nil {
+				err = t.conclude(over, standing{})
+			}
+			if err != nil {
+				return nil, false, err
+			}
 		}
 	}
 	done, err = t.advanceIntake(in, len(list) < most)

@@ -135,7 +135,7 @@ func TestIntakeBegun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for chunk := range slices.Chunk(b.Messages, queue.LargeBatch) {
-		if err := s.fillChunk(t.Context(), in, chunk, &chunk[0] == &b.Messages[0], false); err != nil {
+		if err := s.fillChunk(t.Context(), in, b, chunk, &chunk[0] == &b.Messages[0]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -337,7 +337,7 @@ func TestIntakeBesideUndone(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.fillChunk(t.Context(), in, dead.Messages, true, false); err != nil {
+			if err := s.fillChunk(t.Context(), in, dead, dead.Messages, true); err != nil {
 				t.Fatal(err)
 			}
 			b := batch(queue.LargeBatch + 2)

@@ -25,7 +25,7 @@ func TestOnceOnItsWay(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.fillChunk(t.Context(), in, first.Messages[:1], false, false); err != nil {
+	if err := s.fillChunk(t.Context(), in, sms.Batch{}, first.Messages[:1], false); err != nil {
 		t.Fatal(err)
 	}
 	err := s.Add(t.Context(), again)

@@ -66,11 +66,16 @@ func (r *Reader) listed(ctx context.Context, e *sms.Event) error {
 	e.Subject = fmt.Sprintf("SMS: %d messages, %d delivered, %d sent, %d not", len(list), counts[sms.Delivered],
 		counts[sms.Sent], len(list)-counts[sms.Delivered]-counts[sms.Sent])
 	var b strings.Builder
-	fmt.Fprintf(&b, "All %d messages of submission %s are at their end:\r\n", len(list), e.List)
+	again := len(list) // messages that the operator sends once more since
 	for _, s := range bygoneStates {
 		if counts[s] > 0 {
 			fmt.Fprintf(&b, "  %s: %d\r\n", s, counts[s])
+			again -= counts[s]
 		}
+	}
+	head := fmt.Sprintf("All %d messages of submission %s are at their end:\r\n", len(list), e.List)
+	if again > 0 {
+		head = fmt.Sprintf("Of %d messages of submission %s %d are sent again; the others are at their end:\r\n", len(list), e.List, again)
 	}
 	b.WriteString("\r\n")
 	if len(list) > listMost {
@@ -81,7 +86,7 @@ func (r *Reader) listed(ctx context.Context, e *sms.Event) error {
 			fmt.Fprintf(&b, "ID: %s To: %s State: %s\r\n", f.id, f.to, f.state)
 		}
 	}
-	e.Text = b.String()
+	e.Text = head + b.String()
 	return nil
 }
 
