@@ -26,13 +26,14 @@ func bubble(t *testing.T, n sim.NetworkOptions, o sim.Options, c modem.Config, f
 		b.in = &inbox{log: b.log}
 		b.wire = &wire{log: b.log}
 		b.sim = sim.NewModem(b.net, o)
+		ctx, cancel := context.WithCancel(context.Background())
 		var ports sync.WaitGroup
 		open := func(_ string, mode at.Mode) (io.ReadWriteCloser, error) {
 			b.log.add(fmt.Sprintf("opened with %+v", mode))
 			near, far := net.Pipe()
 			ports.Wait() // a modem has one
 			ports.Go(func() {
-				if err := b.sim.Serve(context.Background(), b.wire.wrap(far)); err != nil {
+				if err := b.sim.Serve(ctx, b.wire.wrap(far)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -50,6 +51,7 @@ func bubble(t *testing.T, n sim.NetworkOptions, o sim.Options, c modem.Config, f
 		b.again(c)
 		t.Cleanup(func() {
 			b.stop()
+			cancel() // one that hangs does not see that its port was closed
 			ports.Wait()
 			if t.Failed() {
 				lines := strings.Split(b.log.String(), "\n")

@@ -62,8 +62,8 @@ func TestHandOver(t *testing.T) {
 			t.Parallel()
 			c := short
 			c.PIN = "1234"
-			b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: c.PIN, Boot: boot}, c)
-			b.awaitState(modem.Ready)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{PIN: c.PIN, Boot: boot}, c)
+			bringUp := b.bringUp()
 			b.sim.Inject(tt.fault)
 
 			begun := time.Now()
@@ -71,9 +71,12 @@ func TestHandOver(t *testing.T) {
 			if o.Kind != tt.want || o.Cause != tt.cause {
 				t.Errorf("got %+v, want %s %v", o, tt.want, tt.cause)
 			}
+			b.soon(time.Since(begun), c.PromptTimeout+c.ResultTimeout+time.Second, bringUp)
 			behaves := begun.Add(tt.lasts)
 			b.sendUntilSent(2, "second")
-			t.Logf("%v from when it behaved to the next message", time.Since(behaves).Round(time.Millisecond))
+			back := time.Since(behaves)
+			t.Logf("%v from when it behaved to the next message", back.Round(time.Millisecond))
+			b.soon(back, backIn, bringUp)
 
 			b.checkTaken("first", tt.taken, o)
 			if got := len(b.taken("second")); got != 1 {

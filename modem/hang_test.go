@@ -105,10 +105,8 @@ func TestHangs(t *testing.T) {
 	t.Parallel()
 	n := sim.NewNetwork(sim.NetworkOptions{})
 	// With short time-outs a pause of the whole machine would be a stall of this one, too.
-	well := start(t, n, sim.Options{AirTime: 20 * time.Millisecond}, modem.Config{})
-	began := time.Now()
-	well.awaitState(modem.Ready)
-	bringUp := time.Since(began)
+	well := prepare(t, n, sim.Options{AirTime: 20 * time.Millisecond}, modem.Config{})
+	bringUp := well.bringUp()
 	alone := well.sendOn(50, nil)
 
 	all := hangs()
@@ -153,10 +151,7 @@ func (h hang) happen(t *testing.T, n *sim.Network, bringUp time.Duration) time.D
 	}
 	b := prepare(t, n, h.o, c)
 	if !h.early {
-		began := time.Now()
-		b.run()
-		b.awaitState(modem.Ready)
-		bringUp = max(bringUp, time.Since(began))
+		bringUp = max(bringUp, b.bringUp())
 	}
 	behaves := h.begin(b)
 	text := b.sim.Options().Name + " is back"
@@ -165,13 +160,29 @@ func (h hang) happen(t *testing.T, n *sim.Network, bringUp time.Duration) time.D
 	}
 	h.over(b, text)
 	back := max(0, time.Since(behaves))
-	if back > backIn+5*bringUp { // which is short unless the machine is loaded
-		t.Errorf("it took %v, a bring-up %v", back, bringUp)
-	}
+	b.soon(back, backIn, bringUp)
 	for _, e := range b.taken(text) {
 		b.log.wait(t, fmt.Sprintf("report %d 0", e.Submit.Reference), 1)
 	}
 	return back
+}
+
+// bringUp has the driver run, and returns how long it takes to be ready.
+func (b *bench) bringUp() time.Duration {
+	b.t.Helper()
+	began := time.Now()
+	b.run()
+	b.awaitState(modem.Ready)
+	return time.Since(began)
+}
+
+// soon looks whether something took no longer than it may. A bring-up of the same
+// run, which is short, says how loaded the machine is.
+func (b *bench) soon(took, most, bringUp time.Duration) {
+	b.t.Helper()
+	if took > most+5*bringUp {
+		b.t.Errorf("it took %v, a bring-up %v", took, bringUp)
+	}
 }
 
 // sendAgain sends two messages: the first may be what shows that the modem hangs.

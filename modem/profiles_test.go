@@ -513,8 +513,7 @@ func TestBrownOut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := quirk(t, "sim800l")
-			b.run()
-			b.awaitState(modem.Ready)
+			bringUp := b.bringUp()
 			if tt.replug {
 				b.replug()
 			}
@@ -531,7 +530,9 @@ func TestBrownOut(t *testing.T) {
 			}
 			b.awaitFrom(from, "AT+CNMI=")
 			b.reported(2, "second")
-			t.Logf("%v", time.Since(begun).Round(time.Millisecond))
+			took := time.Since(begun)
+			t.Logf("%v", took.Round(time.Millisecond))
+			b.soon(took, backIn, bringUp)
 		})
 	}
 }
@@ -570,8 +571,8 @@ func TestSpoiltHandOver(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{Boot: boot}, short)
-			b.awaitState(modem.Ready)
+			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{Boot: boot}, short)
+			bringUp := b.bringUp()
 			b.sim.Inject(tt.fault)
 			o := b.send(1, "first")
 			if o.Kind != tt.want || o.Cause != tt.cause {
@@ -580,7 +581,9 @@ func TestSpoiltHandOver(t *testing.T) {
 			b.checkTaken("first", tt.taken, o)
 			behaves := time.Now().Add(tt.fault.For)
 			b.reported(2, "second")
-			t.Logf("%v from when it behaved to the next message and its report", time.Since(behaves).Round(time.Millisecond))
+			back := time.Since(behaves)
+			t.Logf("%v from when it behaved to the next message and its report", back.Round(time.Millisecond))
+			b.soon(back, backIn, bringUp)
 			b.receive("hello")
 			if got := len(b.taken("second")); got != 1 {
 				t.Errorf("the second message is %d times in the ledger", got)

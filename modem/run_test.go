@@ -101,42 +101,49 @@ func TestEnd(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := prepare(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
-			b.sim.Strike(tt.fault)
-			b.run()
-			b.awaitState(tt.want)
-			b.ends()
+			bubble(t, sim.NetworkOptions{}, sim.Options{}, short, func(b *bench) {
+				b.sim.Strike(tt.fault)
+				b.run()
+				b.awaitState(tt.want)
+				b.endsWithin(time.Second)
+			})
 		})
 	}
 	t.Run("sending", func(t *testing.T) {
 		t.Parallel()
-		b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AirTime: time.Second}, modem.Config{})
-		b.awaitState(modem.Ready)
-		done := b.submit(message(t, 1, "one"))
-		b.log.wait(t, "ctrl-Z", 1)
-		b.ends()
-		b.checkTaken("one", true, b.outcome(done))
+		bubble(t, sim.NetworkOptions{}, sim.Options{AirTime: time.Second}, modem.Config{}, func(b *bench) {
+			b.run()
+			b.awaitState(modem.Ready)
+			done := b.submit(message(t, 1, "one"))
+			b.log.wait(b.t, "ctrl-Z", 1)
+			b.endsWithin(2 * time.Second)
+			b.checkTaken("one", true, b.outcome(done))
+		})
 	})
 	t.Run("sending, unplugged", func(t *testing.T) {
 		t.Parallel()
-		b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{AirTime: time.Hour}, modem.Config{ResultTimeout: 2 * patience})
-		b.awaitState(modem.Ready)
-		done := b.submit(message(t, 1, "one"))
-		b.log.wait(t, "ctrl-Z", 1)
-		b.sim.Strike(sim.Fault{Kind: sim.HangUp, For: time.Hour})
-		b.ends()
-		if o := b.outcome(done); o.Kind != sms.Ambiguous {
-			t.Errorf("got %+v", o)
-		}
+		bubble(t, sim.NetworkOptions{}, sim.Options{AirTime: time.Hour}, modem.Config{ResultTimeout: 2 * patience}, func(b *bench) {
+			b.run()
+			b.awaitState(modem.Ready)
+			done := b.submit(message(t, 1, "one"))
+			b.log.wait(b.t, "ctrl-Z", 1)
+			b.sim.Strike(sim.Fault{Kind: sim.HangUp, For: time.Hour})
+			b.endsWithin(time.Second)
+			if o := b.outcome(done); o.Kind != sms.Ambiguous {
+				t.Errorf("got %+v", o)
+			}
+		})
 	})
 	t.Run("stalled", func(t *testing.T) {
 		t.Parallel()
-		b := start(t, sim.NewNetwork(sim.NetworkOptions{}), sim.Options{}, short)
-		b.awaitState(modem.Ready)
-		b.sim.Inject(sim.Fault{Kind: sim.Freeze})
-		b.send(1, "one")
-		b.awaitState(modem.Stalled)
-		b.ends()
+		bubble(t, sim.NetworkOptions{}, sim.Options{}, short, func(b *bench) {
+			b.run()
+			b.awaitState(modem.Ready)
+			b.sim.Inject(sim.Fault{Kind: sim.Freeze})
+			b.send(1, "one")
+			b.awaitState(modem.Stalled)
+			b.endsWithin(time.Second)
+		})
 	})
 	t.Run("at once", func(t *testing.T) {
 		t.Parallel()
@@ -149,17 +156,12 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// ends stops the driver, which waits for no time-out that is longer than patience.
-func (b *bench) ends() {
+// endsWithin stops the driver, in a bubble, and looks how long that takes.
+func (b *bench) endsWithin(most time.Duration) {
 	b.t.Helper()
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		b.stop()
-	}()
-	select {
-	case <-stopped:
-	case <-time.After(patience):
-		b.t.Error("it does not end")
+	begun := time.Now()
+	b.stop()
+	if took := time.Since(begun); took > most {
+		b.t.Errorf("it took %v to end", took)
 	}
 }

@@ -283,9 +283,9 @@ func (t *tx) release(in intake, most int, work []queue.Work) (_ []queue.Work, do
 		case r.message.State == sms.Queued:
 			work = queue.AddWork(work, r.message)
 		case r.message.State.Final(): // while it could still be taken back nobody was told
-			over, err := t.load(r.seq)
+			ended, err := t.load(r.seq)
 			if err == nil {
-				err = t.conclude(over, standing{})
+				err = t.conclude(ended, standing{})
 			}
 			if err != nil {
 				return nil, false, err
